@@ -1,0 +1,92 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// Every target is built the same way: Swift 6 mode, every upcoming feature, strict memory safety.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("ImmutableWeakCaptures"),
+]
+
+// An import may only point left: MQTTCore <- MQTTPersistence, MQTTTransport <- MQTT <- MQTTTesting <- mqttc.
+let package = Package(
+    name: "swift-mqtt",
+    platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
+    products: [
+        .library(name: "MQTT", targets: ["MQTT"]),
+        .library(name: "MQTTTesting", targets: ["MQTTTesting"]),
+        .executable(name: "mqttc", targets: ["mqttc"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    ],
+    targets: [
+        .target(name: "MQTTCore", swiftSettings: settings),
+        .target(name: "MQTTPersistence", dependencies: ["MQTTCore"], swiftSettings: settings),
+        .target(
+            name: "MQTTTransport",
+            dependencies: [
+                "MQTTCore",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "MQTT",
+            dependencies: [
+                "MQTTCore", "MQTTPersistence", "MQTTTransport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "MQTTTesting",
+            dependencies: [
+                "MQTT",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "mqttc",
+            dependencies: [
+                "MQTT", "MQTTTesting",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+
+        // Whole worlds on virtual time. A library, so that the tests run a slice of it and `simulate` runs any number.
+        .target(name: "Simulation", dependencies: ["MQTTCore", "MQTTTesting"], path: "Tests/Simulation", swiftSettings: settings),
+        .executableTarget(
+            name: "simulate",
+            dependencies: ["Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Tests/simulate",
+            swiftSettings: settings
+        ),
+
+        .testTarget(name: "MQTTCoreTests", dependencies: ["MQTTCore"], swiftSettings: settings),
+        .testTarget(name: "ConformanceTests", dependencies: ["MQTTCore", "MQTTTesting"], swiftSettings: settings),
+        .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: settings),
+        .testTarget(name: "MQTTPersistenceTests", dependencies: ["MQTTPersistence"], swiftSettings: settings),
+        .testTarget(name: "MQTTTransportTests", dependencies: ["MQTTTransport"], swiftSettings: settings),
+        .testTarget(name: "MQTTTests", dependencies: ["MQTT", "MQTTTesting"], swiftSettings: settings),
+        .testTarget(name: "InteropTests", dependencies: ["MQTT", "MQTTTesting"], swiftSettings: settings),
+        .testTarget(name: "TidyTests", swiftSettings: settings),
+    ]
+)
