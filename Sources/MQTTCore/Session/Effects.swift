@@ -1,0 +1,10 @@
+/// The effects of a step, in their order. One buffer is used again and again.
+package struct Effects: Sendable, Equatable {
+    package private(set) var list: [Effect] = []
+
+    package init() {}
+
+    package mutating func append(_ effect: Effect) { list.append(effect) }
+
+    package mutating func removeAll() { list.removeAll(keepingCapacity: true) }
+}

@@ -1,0 +1,57 @@
+/// Names a request of the application until it is resolved. The driver picks the numbers; zero is nobody's.
+package typealias Ticket = UInt64
+
+/// Names an accepted QoS 1 or 2 publish for ever: its place in the order of acceptance.
+package typealias Serial = UInt64
+
+/// Names a received QoS 1 or 2 message until the application has released it.
+package typealias Receipt = UInt64
+
+/// One network connection of a session: its number, counted from 1. Whatever carries an old number is ignored.
+package typealias Link = UInt32
+
+/// Everything that can happen to a session. There is no other way in.
+package enum Event: Sendable, Equatable, BitwiseCopyable {
+    // The application
+    /// Begin to connect.
+    case start
+    /// Accept a publish, or refuse it. Answered by `accepted`, `transmit` or `refused` in the same step.
+    case publish(qos: QoS, queuedBytes: Int)
+    /// Take back a publish that was never sent.
+    case withdraw(Serial)
+    case subscribe(Ticket, filters: Int)
+    case unsubscribe(Ticket)
+    case ping(Ticket)
+    /// The application no longer waits for the request.
+    case cancel(Ticket)
+    /// The application asked for the message after this one.
+    case release(Receipt)
+    /// Say DISCONNECT behind everything that was submitted, and end.
+    case disconnect(Ticket)
+    /// End without a word.
+    case close
+
+    // The network
+    case linkOpened(Link)
+    /// The attempt failed, or the connection is gone.
+    case linkClosed(Link)
+    case packet(InboundPacket)
+    /// The rest of the payload of the last PUBLISH is here.
+    case payloadCompleted
+    /// The bytes received break the rules.
+    case violation(ProtocolViolation)
+    /// Bytes came. `midPacket`: a packet has begun, and is incomplete.
+    case received(midPacket: Bool)
+    /// Whether the client takes bytes from the connection right now. Silence counts only while it does.
+    case reading(Bool)
+    /// The operating system took bytes; `pending` tells how many are left to be taken.
+    case written(pending: Int)
+
+    // The store
+    /// Everything up to this commit is on disk.
+    case stored(upTo: UInt64)
+
+    // The clock
+    /// ``Session/deadline`` has passed.
+    case tick
+}

@@ -1,0 +1,166 @@
+/// Received QoS 1 and 2 messages: each is acknowledged when the application has released it, in the order of arrival
+/// [MQTT-4.6.0-2] [MQTT-4.6.0-3], and a QoS 2 message is handed over once.
+struct InboundFlow: Sendable, Equatable {
+    /// What is known of the packet identifier of an inbound QoS 2 message, from PUBLISH to PUBREL.
+    enum Ownership: Sendable, Equatable {
+        /// Handed over under this receipt, and not released. Can transition to: `storing`, `owned`.
+        case delivered(Receipt)
+        /// Released, and being stored. Can transition to: `owned`.
+        case storing
+        /// The application owns it: PUBREC goes out, and a repetition is answered and dropped [MQTT-4.3.3-2].
+        case owned
+        /// PUBREL came, and its removal is being stored. PUBCOMP follows.
+        case removing
+    }
+
+    /// An acknowledgement to come, by receipt.
+    struct Due: Sendable, Equatable {
+        enum Kind: UInt8, Sendable {
+            case puback
+            case pubrec
+            case pubcomp
+        }
+
+        var kind: Kind
+        var packetID: PacketID
+        var isReleased: Bool
+    }
+
+    /// Acknowledgements that this link is owed. A receipt below its base belongs to an earlier link.
+    private var due = SequenceRing<Due>(base: 1)
+    private var received: [PacketID: Ownership] = [:]
+    /// Receipts of earlier links that QoS 2 messages are still held under.
+    private var earlier: [Receipt: PacketID] = [:]
+    /// The message whose payload is still arriving.
+    private var incomplete: Receipt?
+
+    // MARK: The broker
+
+    mutating func publish(_ publish: InboundPublish, isDurable: Bool, into effects: inout Effects) {
+        let receipt = due.end
+        switch publish.qos {
+        case .atMostOnce:
+            effects.append(.deliver(0))
+            return
+        case .atLeastOnce:
+            due.append(Due(kind: .puback, packetID: publish.packetID, isReleased: false))
+            effects.append(.deliver(receipt))
+        case .exactlyOnce:
+            let isRepeated = received[publish.packetID] != nil
+            due.append(Due(kind: .pubrec, packetID: publish.packetID, isReleased: isRepeated))
+            if !isRepeated { received[publish.packetID] = .delivered(receipt) }
+            effects.append(isRepeated ? .discard : .deliver(receipt))
+        }
+        if !publish.isComplete { incomplete = receipt }
+        acknowledge(into: &effects)
+    }
+
+    mutating func payloadCompleted(into effects: inout Effects) {
+        incomplete = nil
+        acknowledge(into: &effects)
+    }
+
+    /// PUBREL is answered with PUBCOMP, known or not [MQTT-4.3.3-2]. Returns the identifier whose removal is to be stored first.
+    mutating func pubrel(_ packetID: PacketID, isDurable: Bool, into effects: inout Effects) -> PacketID? {
+        switch received[packetID] {
+        case nil:
+            effects.append(.send(.pubcomp(packetID)))
+        case .owned:
+            if isDurable {
+                received[packetID] = .removing
+                return packetID
+            }
+            received[packetID] = nil
+            effects.append(.send(.pubcomp(packetID)))
+        case .delivered, .storing:
+            // The broker did not wait for PUBREC. The answers keep their order.
+            due.append(Due(kind: .pubcomp, packetID: packetID, isReleased: true))
+            acknowledge(into: &effects)
+        case .removing: break  // PUBCOMP is on its way
+        }
+        return nil
+    }
+
+    mutating func inboundStored(_ packetID: PacketID, into effects: inout Effects) {
+        guard received[packetID] == .storing else { return }
+        received[packetID] = .owned
+        acknowledge(into: &effects)
+    }
+
+    /// Whether PUBCOMP may go out now.
+    mutating func removalStored(_ packetID: PacketID) -> Bool {
+        guard received[packetID] == .removing else { return false }
+        received[packetID] = nil
+        return true
+    }
+
+    // MARK: The application
+
+    /// Returns the QoS 2 identifier that is to be stored before its PUBREC.
+    mutating func release(_ receipt: Receipt, isDurable: Bool, into effects: inout Effects) -> PacketID? {
+        var toStore: PacketID?
+        if due.contains(receipt) {
+            guard !due[receipt].isReleased else { return nil }
+            due[receipt].isReleased = true
+            if due[receipt].kind == .pubrec { toStore = own(due[receipt].packetID, receipt, isDurable: isDurable) }
+        } else if let packetID = earlier.removeValue(forKey: receipt) {
+            toStore = own(packetID, receipt, isDurable: isDurable)
+        }
+        acknowledge(into: &effects)
+        return toStore
+    }
+
+    private mutating func own(_ packetID: PacketID, _ receipt: Receipt, isDurable: Bool) -> PacketID? {
+        guard received[packetID] == .delivered(receipt) else { return nil }
+        received[packetID] = isDurable ? .storing : .owned
+        return isDurable ? packetID : nil
+    }
+
+    /// Sends what is due: the released ones up to the first that is not.
+    private mutating func acknowledge(into effects: inout Effects) {
+        while !due.isEmpty, due.base != incomplete {
+            let next = due[due.base]
+            switch next.kind {
+            case .puback:
+                guard next.isReleased else { return }
+                effects.append(.send(.puback(next.packetID)))
+            case .pubrec:
+                if let ownership = received[next.packetID], ownership != .owned { return }
+                effects.append(.send(.pubrec(next.packetID)))
+            case .pubcomp:
+                received[next.packetID] = nil
+                effects.append(.send(.pubcomp(next.packetID)))
+            }
+            due.removeFirst()
+        }
+    }
+
+    // MARK: The link
+
+    /// Releases of this link send nothing from now on. QoS 2 messages in the application's hands stay known.
+    mutating func linkLost() {
+        if let incomplete, due.contains(incomplete), due[incomplete].kind == .pubrec {
+            // It was never received in full: when it comes again it is not a repetition.
+            let packetID = due[incomplete].packetID
+            if received[packetID] == .delivered(incomplete) { received[packetID] = nil }
+        }
+        incomplete = nil
+        for (packetID, ownership) in received {
+            switch ownership {
+            case .delivered(let receipt): earlier[receipt] = packetID
+            case .removing: received[packetID] = .owned
+            case .storing, .owned: break
+            }
+        }
+        due.removeAll()
+    }
+
+    /// The broker has forgotten the session: what comes under these identifiers is new.
+    /// Returns whether there was anything to forget.
+    mutating func forget() -> Bool {
+        let hadAny = !received.isEmpty
+        received = [:]
+        earlier = [:]
+        return hadAny
+    }
+}

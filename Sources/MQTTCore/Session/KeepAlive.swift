@@ -1,0 +1,76 @@
+/// When to say something, and when to give a silent broker up.
+struct KeepAlive: Sendable, Equatable {
+    /// Zero is off.
+    private let pauseTimeout: Int64
+    /// Zero is off.
+    private let keepAlive: Int64
+    private var lastSent = Instant(nanoseconds: 0)
+    private var lastReceived = Instant(nanoseconds: 0)
+    private var lastWritten = Instant(nanoseconds: 0)
+    private var pingedAt = Instant(nanoseconds: 0)
+    private var isMidPacket = false
+    private var isReading = true
+    private var isWriting = false
+
+    init(pauseTimeout: Int64, keepAliveSeconds: UInt16) {
+        self.pauseTimeout = pauseTimeout
+        keepAlive = Int64(keepAliveSeconds) * 1_000_000_000
+    }
+
+    mutating func linkOpened(at now: Instant) {
+        lastSent = now
+        lastReceived = now
+        lastWritten = now
+        isMidPacket = false
+        isReading = true
+        isWriting = false
+    }
+
+    mutating func received(midPacket: Bool, at now: Instant) {
+        lastReceived = now
+        isMidPacket = midPacket
+    }
+
+    /// Silence counts only while the client is reading.
+    mutating func reading(_ isReading: Bool, at now: Instant) {
+        if isReading, !self.isReading { lastReceived = now }
+        self.isReading = isReading
+    }
+
+    mutating func written(pending: Int, at now: Instant) {
+        lastWritten = now
+        lastSent = now
+        isWriting = pending > 0
+    }
+
+    mutating func pinged(at now: Instant) {
+        pingedAt = now
+        lastSent = now
+    }
+
+    /// PINGREQ goes out a quarter early, so that it arrives in time [MQTT-3.1.2-23]. It is also sent when nothing came for as
+    /// long, although the client sends: a broker that is gone shows by its missing answer.
+    func pingDue(awaitsPing: Bool) -> Instant? {
+        guard keepAlive > 0, !awaitsPing else { return nil }
+        return min(lastSent, lastReceived) + (keepAlive - keepAlive / 4)
+    }
+
+    /// When the broker is silent for too long, and what it was waited for.
+    func silence(awaitsConnack: Bool, awaitsPing: Bool) -> (Instant, Silence)? {
+        var first: (Instant, Silence)?
+        func consider(_ due: Instant, _ silence: Silence) {
+            guard let known = first, known.0 <= due else { return first = (due, silence) }
+        }
+        if pauseTimeout > 0 {
+            if isWriting { consider(lastWritten + pauseTimeout, .writing) }
+            if isReading {
+                if isMidPacket { consider(lastReceived + pauseTimeout, .restOfPacket) }
+                if awaitsConnack { consider(lastReceived + pauseTimeout, .connack) }
+            }
+        }
+        // Without pauseTimeout a missing PINGRESP still shows, after one more keep-alive interval.
+        let answerTimeout = pauseTimeout > 0 ? pauseTimeout : keepAlive
+        if awaitsPing, isReading, answerTimeout > 0 { consider(max(pingedAt, lastReceived) + answerTimeout, .pingresp) }
+        return first
+    }
+}

@@ -1,0 +1,40 @@
+/// The bounds of everything that can grow. Each has a defined effect when it is reached.
+public struct Limits: Sendable, Equatable {
+    /// QoS 1 publishes that are accepted and not yet complete. Beyond: ``MQTTError/Code/tooManyRequests``, nothing is stored.
+    /// Zero disables QoS 1.
+    public var atLeastOnce = 10_000
+    /// QoS 2 publishes that are accepted and not yet complete. Beyond: ``MQTTError/Code/tooManyRequests``, nothing is stored.
+    /// Zero disables QoS 2.
+    public var exactlyOnce = 10_000
+    /// Bytes of payload in memory of all QoS 1 and 2 publishes that are accepted and not yet complete. A payload that is read
+    /// from its source when it is sent does not count. Beyond: ``MQTTError/Code/tooManyRequests``, nothing is stored.
+    public var queuedBytes = 64 << 20
+    /// QoS 1 and 2 publishes on the wire at a time, 1 to 49,152. Beyond, accepted ones wait in order.
+    public var inFlight = 100
+    /// Requests (subscribe, unsubscribe, ping) without an answer yet. Beyond: ``MQTTError/Code/tooManyRequests``.
+    public var requests = 1_000
+    /// Bytes of packets that wait for the operating system to take them. Beyond, a QoS 0 `publish` waits, and `submit` of QoS 0
+    /// is refused with ``MQTTError/Code/tooManyRequests``.
+    public var outboundBytes = 1 << 20
+    /// Received messages that wait to be asked for, in each sequence of messages. Beyond, the client stops to read.
+    public var receivedMessages = 10_000
+    /// Bytes of received messages that wait to be asked for, in each sequence of messages. Beyond, the client stops to read.
+    public var receivedBytes = 4 << 20
+    /// The largest packet to accept from the broker, in bytes from first to last. A larger one is a protocol violation.
+    public var maximumPacketSize = FixedHeader.maximumRemainingLength + 5
+
+    public init() {}
+
+    /// Filters in one SUBSCRIBE or UNSUBSCRIBE. Beyond: ``MQTTError/Code/invalidArgument``. It bounds the SUBACK to accept too.
+    public static let filtersPerRequest = 65_535
+
+    package func check() throws(MQTTError) {
+        guard atLeastOnce >= 0, exactlyOnce >= 0, queuedBytes >= 0 else { throw .denied("a queue limit is negative") }
+        guard 1...PublishID.count ~= inFlight else { throw .denied("limits.inFlight is out of 1 to \(PublishID.count)") }
+        guard requests > 0, outboundBytes > 0, receivedMessages > 0, receivedBytes > 0 else {
+            throw .denied("a limit that must be at least 1 is not")
+        }
+        // The smallest packet with content is a PUBACK of four bytes; below that no session can work.
+        guard maximumPacketSize >= 4 else { throw .denied("limits.maximumPacketSize is below 4") }
+    }
+}

@@ -1,0 +1,102 @@
+/// Why a call failed, and what that implies about the message or request.
+///
+/// ``fate`` is the contract: it tells whether anything can have reached the broker. ``code`` says what went wrong.
+/// Neither description nor message ever contain a payload, a password or a topic.
+public struct MQTTError: Error, Sendable, Hashable {
+    /// What became of the message or request.
+    public enum Fate: Sendable, Hashable {
+        /// It was invalid. Nothing happened, and a retry of the same is futile.
+        case denied
+        /// Nothing happened: nothing was sent or stored. It may be tried again.
+        case notSent
+        /// It was submitted, and its outcome is unknown.
+        case unknown
+        /// The broker answered, and refused.
+        case refusedByBroker
+        /// It is safe with this client: the delivery goes on, now or when the session is continued.
+        case kept
+    }
+
+    public var code: Code
+    public var fate: Fate
+    /// What was wrong, for people.
+    public var message: String
+    /// The code of the broker, when it sent one.
+    public var reasonCode: ReasonCode?
+    /// The statement of the standard behind the error, such as `MQTT-3.3.2-2`, when there is one.
+    public var citation: String?
+    /// The answer to each filter, in the order of the request. Not empty with ``Code/subscribeFailed``.
+    public var grants: [SubscriptionGrant] = []
+
+    public init(
+        _ code: Code, _ fate: Fate, _ message: String, reasonCode: ReasonCode? = nil, citation: String? = nil,
+        grants: [SubscriptionGrant] = []
+    ) {
+        self.code = code
+        self.fate = fate
+        self.message = message
+        self.reasonCode = reasonCode
+        self.citation = citation
+        self.grants = grants
+    }
+
+    /// An invalid argument: nothing happened.
+    package static func denied(_ message: String, _ citation: String? = nil) -> MQTTError {
+        MQTTError(.invalidArgument, .denied, message, citation: citation)
+    }
+}
+
+extension MQTTError {
+    /// What went wrong: an open set, compare with the constants.
+    public struct Code: Sendable, Hashable, CustomStringConvertible {
+        public let description: String
+
+        private init(_ name: String) { description = name }
+
+        /// An argument breaks a rule. Nothing was sent, nothing was stored.
+        public static let invalidArgument = Code("invalidArgument")
+        /// The client was ended, by `disconnect`, `close`, or the end of `run`.
+        public static let closed = Code("closed")
+        /// There is no connection right now. Nothing was sent.
+        public static let down = Code("down")
+        /// A limit is used up: of the queue of that QoS level, of the outbound buffer, or of open requests. Nothing was sent.
+        public static let tooManyRequests = Code("tooManyRequests")
+        /// The task was canceled, or the time-out passed, before anything was submitted. It has no effect now or later.
+        public static let canceled = Code("canceled")
+        /// The task was canceled, or the time-out passed, after the request was submitted. Its outcome is unknown.
+        public static let abandoned = Code("abandoned")
+        /// The connection was lost while the response was awaited.
+        public static let connectionLost = Code("connectionLost")
+        /// The connection was lost before the operating system had all bytes of the packet.
+        public static let submissionInterrupted = Code("submissionInterrupted")
+        /// CONNACK with an error code. See ``MQTTError/reasonCode``.
+        public static let connectionRefused = Code("connectionRefused")
+        /// The broker refused at least one of the filters. See ``MQTTError/grants``.
+        public static let subscribeFailed = Code("subscribeFailed")
+        /// The broker sent something that the standard forbids. The connection was ended.
+        public static let protocolViolation = Code("protocolViolation")
+        /// The session's store cannot be read or written.
+        public static let persistence = Code("persistence")
+        /// Nothing came within the time allowed.
+        public static let timeout = Code("timeout")
+        /// Not implemented.
+        public static let unsupported = Code("unsupported")
+        /// The answer cannot arrive while the caller's own queue of received messages is full.
+        public static let deliveryStalled = Code("deliveryStalled")
+        /// A payload's source could not be read.
+        public static let payloadUnavailable = Code("payloadUnavailable")
+        /// The client ended while the message was on its way. The session has it, and continues with it.
+        public static let suspended = Code("suspended")
+        /// The application took the message back before it was sent.
+        public static let withdrawn = Code("withdrawn")
+    }
+}
+
+extension MQTTError: CustomStringConvertible {
+    public var description: String {
+        var text = "\(code): \(message)"
+        if let reasonCode { text += " (reason code \(reasonCode))" }
+        if let citation { text += " [\(citation)]" }
+        return text
+    }
+}
