@@ -34,6 +34,8 @@ struct InboundFlow: Sendable, Equatable {
     /// The message whose payload is still arriving.
     private var incomplete: Receipt?
 
+    var nextReceipt: Receipt { due.end }
+
     // MARK: The broker
 
     mutating func publish(_ publish: InboundPublish, isDurable: Bool, into effects: inout Effects) {

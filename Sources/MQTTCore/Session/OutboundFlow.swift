@@ -77,6 +77,17 @@ struct OutboundFlow: Sendable, Equatable {
         return true
     }
 
+    /// Gives up a publish that PUBREC has not come for: its payload cannot be sent again.
+    mutating func abandon(_ serial: Serial) -> Bool {
+        guard publishes.contains(serial) else { return false }
+        switch publishes[serial].state {
+        case .storing, .queued, .sent:
+            complete(serial)
+            return true
+        case .storingReceived, .received, .complete: return false
+        }
+    }
+
     // MARK: The link
 
     mutating func linkLost() {

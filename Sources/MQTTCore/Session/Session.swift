@@ -33,6 +33,7 @@ package struct Session: Sendable, Equatable {
         case .start: if phase == .idle { dial(into: &effects) }
         case .publish(let qos, let queuedBytes): publish(qos, queuedBytes: queuedBytes, into: &effects)
         case .withdraw(let serial): withdraw(serial, into: &effects)
+        case .abandon(let serial): abandon(serial, into: &effects)
         case .subscribe(let ticket, let filters): request(.init(ticket: ticket, kind: .subscribe(filters: filters)), at: now, into: &effects)
         case .unsubscribe(let ticket): request(.init(ticket: ticket, kind: .unsubscribe), at: now, into: &effects)
         case .ping(let ticket): request(.init(ticket: ticket, kind: .ping), at: now, into: &effects)
@@ -65,6 +66,17 @@ package struct Session: Sendable, Equatable {
             guard let ping = keepAlive.pingDue(awaitsPing: requests.awaitsPing) else { return silence }
             guard let silence else { return ping }
             return min(silence, ping)
+        }
+    }
+
+    /// The receipt that the next message gets: those below belong to messages that came before.
+    package var nextReceipt: Receipt { inbound.nextReceipt }
+
+    /// Whether a request made now would wait for the attempt that is under way.
+    package var attemptIsUnderWay: Bool {
+        switch phase {
+        case .idle, .connecting, .handshaking, .waiting: !reconnection.hasFailed
+        case .online, .leaving, .ended: false
         }
     }
 

@@ -21,6 +21,11 @@ extension Session {
         finish(serial, .withdrawn, into: &effects)
     }
 
+    mutating func abandon(_ serial: Serial, into effects: inout Effects) {
+        guard phase != .ended, outbound.abandon(serial) else { return }
+        finish(serial, .withdrawn, into: &effects)
+    }
+
     mutating func complete(_ serial: Serial?, into effects: inout Effects) {
         // An acknowledgement that nothing waits for is ignored.
         guard let serial else { return }
