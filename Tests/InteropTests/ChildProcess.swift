@@ -97,7 +97,10 @@ private func spawn(_ program: String, arguments: [String]) throws -> (id: Int32,
     // Null-terminated C strings, freed below; the call copies them into the child.
     var words = unsafe ([program] + arguments).map { unsafe strdup($0) } + [nil]
     var environment = unsafe ProcessInfo.processInfo.environment.map { unsafe strdup("\($0)=\($1)") } + [nil]
-    defer { for unsafeword in unsafe words + environment { unsafe free(word) } }
+    defer {
+        for index in unsafe words.indices { unsafe free(words[index]) }
+        for index in unsafe environment.indices { unsafe free(environment[index]) }
+    }
     var id: Int32 = 0
     let code = unsafe posix_spawn(&id, program, &actions, &attributes, &words, &environment)
     guard code == 0 else {
