@@ -98,8 +98,8 @@ private func spawn(_ program: String, arguments: [String]) throws -> (id: Int32,
     var words = unsafe ([program] + arguments).map { unsafe strdup($0) } + [nil]
     var environment = unsafe ProcessInfo.processInfo.environment.map { unsafe strdup("\($0)=\($1)") } + [nil]
     defer {
-        for index in unsafe words.indices { unsafe free(words[index]) }
-        for index in unsafe environment.indices { unsafe free(environment[index]) }
+        while let word = unsafe words.popLast() { unsafe free(word) }
+        while let variable = unsafe environment.popLast() { unsafe free(variable) }
     }
     var id: Int32 = 0
     let code = unsafe posix_spawn(&id, program, &actions, &attributes, &words, &environment)

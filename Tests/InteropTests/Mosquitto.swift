@@ -125,7 +125,7 @@ extension Mosquitto {
     private func write(_ settings: Settings) async throws {
         var lines = [
             "listener \(port) \(Self.host)",
-            "user root", // started by root it would become another user, who may not write here; others are not affected
+            "user root",  // started by root it would become another user, who may not write here; others are not affected
             "allow_anonymous \(settings.passwords.isEmpty)",
             "persistence \(settings.persistence)",
             "persistence_location \(directory.path())",
