@@ -3,7 +3,7 @@
 /// Files that may say `unsafe`.
 private let unsafeFiles: Set<String> = [
     "Sources/MQTTCore/Wire/PacketWriter.swift",  // the memory is the outbound buffer's own; every write is checked against its end
-    "Tests/InteropTests/ChildProcess.swift"  // posix_spawn, pipe and waitpid take pointers
+    "Tests/InteropTests/ChildProcess.swift",  // posix_spawn, pipe and waitpid take pointers
 ]
 
 /// Files that may say `@unchecked Sendable`.
