@@ -37,6 +37,7 @@ struct OutboundFlow: Sendable, Equatable {
     /// All below went out on some link, as far as they were due.
     private var sentEnd: Serial
     private var inFlight = 0
+    private var exactlyOnceInFlight = 0
     private var receivedCount: UInt32 = 0
     private(set) var atLeastOnceCount = 0
     private(set) var exactlyOnceCount = 0
@@ -93,6 +94,7 @@ struct OutboundFlow: Sendable, Equatable {
     mutating func linkLost() {
         cursor = publishes.base
         inFlight = 0
+        exactlyOnceInFlight = 0
     }
 
     /// The session at the broker goes on: PUBRELs first, in the order of their PUBRECs [MQTT-4.6.0-4]; they take no place in flight.
@@ -128,14 +130,18 @@ struct OutboundFlow: Sendable, Equatable {
     }
 
     /// Sends what is due, in order, as far as the places in flight allow.
-    mutating func pump(limit: Int, into effects: inout Effects) {
+    mutating func pump(_ limits: Limits, into effects: inout Effects) {
         // An identifier is free again when the publish `PublishID.count` before has left the ring [MQTT-2.3.1-2].
         let end = min(publishes.end, publishes.base + UInt64(PublishID.count))
-        while cursor < end, inFlight < limit {
+        while cursor < end, inFlight < limits.inFlight {
             let publish = publishes[cursor]
             switch publish.state {
             case .storing: return
             case .queued, .sent:
+                if publish.qos == .exactlyOnce {
+                    guard exactlyOnceInFlight < limits.exactlyOnceInFlight else { return }
+                    exactlyOnceInFlight += 1
+                }
                 effects.append(.sendPublish(cursor, PublishID.of(cursor), isDuplicate: publish.wasSent))
                 publishes[cursor].state = .sent
                 publishes[cursor].wasSent = true
@@ -198,7 +204,10 @@ struct OutboundFlow: Sendable, Equatable {
     private mutating func complete(_ serial: Serial) {
         let publish = publishes[serial]
         publishes[serial].state = .complete
-        if publish.isCounted { inFlight -= 1 }
+        if publish.isCounted {
+            inFlight -= 1
+            if publish.qos == .exactlyOnce { exactlyOnceInFlight -= 1 }
+        }
         if publish.qos == .atLeastOnce { atLeastOnceCount -= 1 } else { exactlyOnceCount -= 1 }
         queuedBytes -= Int(publish.queuedBytes)
         while !publishes.isEmpty, publishes[publishes.base].state == .complete { publishes.removeFirst() }

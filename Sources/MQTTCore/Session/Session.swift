@@ -34,9 +34,9 @@ package struct Session: Sendable, Equatable {
         case .publish(let qos, let queuedBytes): publish(qos, queuedBytes: queuedBytes, into: &effects)
         case .withdraw(let serial): withdraw(serial, into: &effects)
         case .abandon(let serial): abandon(serial, into: &effects)
-        case .subscribe(let ticket, let filters): request(.init(ticket: ticket, kind: .subscribe(filters: filters)), at: now, into: &effects)
-        case .unsubscribe(let ticket): request(.init(ticket: ticket, kind: .unsubscribe), at: now, into: &effects)
-        case .ping(let ticket): request(.init(ticket: ticket, kind: .ping), at: now, into: &effects)
+        case .subscribe(let ticket, let filters): request(ticket, .subscribe(filters: filters), at: now, into: &effects)
+        case .unsubscribe(let ticket): request(ticket, .unsubscribe, at: now, into: &effects)
+        case .ping(let ticket): request(ticket, .ping, at: now, into: &effects)
         case .cancel(let ticket): requests.cancel(ticket, into: &effects)
         case .release(let receipt): release(receipt, into: &effects)
         case .disconnect(let ticket): disconnect(ticket, into: &effects)
@@ -95,7 +95,9 @@ package struct Session: Sendable, Equatable {
         effects.append(.sendConnect(cleanSession: asksForCleanSession))  // [MQTT-3.1.0-1]
     }
 
-    private mutating func connack(sessionPresent: Bool, _ code: ReasonCode, _ link: Link, at now: Instant, into effects: inout Effects) {
+    private mutating func connack(
+        sessionPresent: Bool, _ code: ReasonCode, _ link: Link, at now: Instant, into effects: inout Effects
+    ) {
         guard code == .success else { return fail(.refused(code), at: now, into: &effects) }
         if sessionPresent, asksForCleanSession {  // [MQTT-3.2.2-1]
             return fail(.violation(.sessionPresentAfterClean), at: now, into: &effects)
@@ -118,11 +120,9 @@ package struct Session: Sendable, Equatable {
         if forgot { commits.store(.removeAllInbound, into: &effects) }
     }
 
-    func pumpLimit() -> Int { configuration.limits.inFlight }
-
     mutating func pump(into effects: inout Effects) {
         guard case .online = phase else { return }
-        outbound.pump(limit: pumpLimit(), into: &effects)
+        outbound.pump(configuration.limits, into: &effects)
     }
 
     // MARK: Losing the connection
@@ -203,7 +203,8 @@ package struct Session: Sendable, Equatable {
 
     // MARK: Requests
 
-    private mutating func request(_ request: RequestFlow.Request, at now: Instant, into effects: inout Effects) {
+    private mutating func request(_ ticket: Ticket, _ kind: RequestFlow.Kind, at now: Instant, into effects: inout Effects) {
+        let request = RequestFlow.Request(ticket: ticket, kind: kind)
         if requests.count >= configuration.limits.requests { return effects.append(.resolved(request.ticket, .tooManyRequests)) }
         switch phase {
         case .online:
