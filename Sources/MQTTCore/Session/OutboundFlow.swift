@@ -71,7 +71,8 @@ struct OutboundFlow: Sendable, Equatable {
 
     /// Whether it was never sent, and so could be taken back.
     mutating func withdraw(_ serial: Serial) -> Bool {
-        guard publishes.contains(serial), !publishes[serial].wasSent else { return false }
+        // A publish whose session was lost counts as never sent under its identifier, but it may have arrived.
+        guard publishes.contains(serial), serial >= sentEnd else { return false }
         guard publishes[serial].state == .storing || publishes[serial].state == .queued else { return false }
         complete(serial)
         return true
