@@ -61,6 +61,7 @@ struct RequestFlow: Sendable, Equatable {
     }
 
     mutating func cancel(_ ticket: Ticket, into effects: inout Effects) {
+        guard ticket != 0 else { return }  // nobody's, and that of abandoned requests
         if let index = waiting.firstIndex(where: { $0.ticket == ticket }) {
             waiting.remove(at: index)
             effects.append(.resolved(ticket, .canceled))
