@@ -8,7 +8,7 @@ package struct Session: Sendable, Equatable {
     var outbound = OutboundFlow()
     var inbound = InboundFlow()
     var requests = RequestFlow()
-    var commits = CommitFlow()
+    var commits: CommitFlow
     var keepAlive: KeepAlive
     private var reconnection: Reconnection
     private var lastLink: Link = 0
@@ -21,6 +21,7 @@ package struct Session: Sendable, Equatable {
     package init(_ configuration: SessionConfiguration, seed: UInt64) {
         self.configuration = configuration
         asksForCleanSession = configuration.cleanSession || configuration.alwaysCleanSession
+        commits = CommitFlow(isDurable: configuration.isDurable)
         keepAlive = KeepAlive(pauseTimeout: configuration.pauseTimeout, keepAliveSeconds: configuration.keepAliveSeconds)
         reconnection = Reconnection(
             minimum: configuration.reconnectMinimum, maximum: configuration.reconnectMaximum, stableTime: configuration.stableTime,
@@ -222,10 +223,10 @@ package struct Session: Sendable, Equatable {
 
     private mutating func receivedOnline(_ packet: InboundPacket, at now: Instant, into effects: inout Effects) {
         switch packet {
-        case .publish(let publish): inbound.publish(publish, isDurable: configuration.isDurable, into: &effects)
+        case .publish(let publish): inbound.publish(publish, commits: &commits, into: &effects)
         case .puback(let packetID): complete(outbound.puback(packetID), into: &effects)
         case .pubrec(let packetID): pubrec(packetID, into: &effects)
-        case .pubrel(let packetID): pubrel(packetID, into: &effects)
+        case .pubrel(let packetID): inbound.pubrel(packetID, commits: &commits, into: &effects)
         case .pubcomp(let packetID): complete(outbound.pubcomp(packetID), into: &effects)
         case .suback(let packetID, let codes):
             do throws(ProtocolViolation) {
