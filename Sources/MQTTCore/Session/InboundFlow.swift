@@ -34,6 +34,9 @@ struct InboundFlow: Sendable, Equatable {
     /// The message whose payload is still arriving.
     private var incomplete: Receipt?
 
+    /// As many answers are due as there are packet identifiers: no conforming broker waits for more [MQTT-2.3.1-4].
+    var isFull: Bool { due.count >= Int(PacketID.max) }
+
     // MARK: The broker
 
     mutating func publish(_ publish: InboundPublish, commits: inout CommitFlow, into effects: inout Effects) {

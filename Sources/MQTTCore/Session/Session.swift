@@ -223,10 +223,14 @@ package struct Session: Sendable, Equatable {
 
     private mutating func receivedOnline(_ packet: InboundPacket, at now: Instant, into effects: inout Effects) {
         switch packet {
-        case .publish(let publish): inbound.publish(publish, commits: &commits, into: &effects)
+        case .publish(let publish):
+            if publish.qos != .atMostOnce, inbound.isFull { return fail(.violation(.identifiersExhausted), at: now, into: &effects) }
+            inbound.publish(publish, commits: &commits, into: &effects)
         case .puback(let packetID): complete(outbound.puback(packetID), into: &effects)
         case .pubrec(let packetID): pubrec(packetID, into: &effects)
-        case .pubrel(let packetID): inbound.pubrel(packetID, commits: &commits, into: &effects)
+        case .pubrel(let packetID):
+            if inbound.isFull { return fail(.violation(.identifiersExhausted), at: now, into: &effects) }
+            inbound.pubrel(packetID, commits: &commits, into: &effects)
         case .pubcomp(let packetID): complete(outbound.pubcomp(packetID), into: &effects)
         case .suback(let packetID, let codes):
             do throws(ProtocolViolation) {
