@@ -93,7 +93,8 @@ struct OutboundFlow: Sendable, Equatable {
             publishes[serial].isCounted = false
             if publishes[serial].state == .received { released.append(serial) }
         }
-        released.sort { publishes[$0].receivedOrder < publishes[$1].receivedOrder }
+        // The count may wrap within the ones at hand, so their distance tells.
+        released.sort { Int32(bitPattern: publishes[$0].receivedOrder &- publishes[$1].receivedOrder) < 0 }
         for serial in released { effects.append(.send(.pubrel(PublishID.of(serial)))) }
     }
 
