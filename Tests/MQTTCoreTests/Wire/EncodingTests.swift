@@ -173,7 +173,7 @@ struct EncodingTests {
         #expect(throws: MQTTError.self) { try Unsubscribe([String](repeating: "a", count: 65_536)).check() }
         let long = String(repeating: "x", count: 65_535)
         // 4,096 filters of 65,537 bytes each are more than a remaining length can tell.
-        try Unsubscribe([String](repeating: long, count: 4_095)).check()
+        #expect(Unsubscribe([String](repeating: long, count: 4_095)).remainingLength <= 268_435_455)
         #expect(throws: MQTTError.self) { try Unsubscribe([String](repeating: long, count: 4_096)).check() }
         #expect(throws: MQTTError.self) { try Subscribe([Subscription](repeating: Subscription(long), count: 4_096)).check() }
     }
