@@ -43,16 +43,18 @@ struct KeepAlive: Sendable, Equatable {
         isWriting = pending > 0
     }
 
-    mutating func pinged(at now: Instant) {
-        pingedAt = now
+    mutating func pinged(awaitsPing: Bool, at now: Instant) {
+        // The silence counts from the oldest PINGREQ without an answer: a later one is no reason to wait longer.
+        if !awaitsPing { pingedAt = now }
         lastSent = now
     }
 
     /// PINGREQ goes out a quarter early, so that it arrives in time [MQTT-3.1.2-23]. It is also sent when nothing came for as
-    /// long, although the client sends: a broker that is gone shows by its missing answer.
+    /// long, although the client sends: a broker that is gone shows by its missing answer. An answer that is still on its way,
+    /// behind a long packet or while the client does not read, excuses no silence of the client's own.
     func pingDue(awaitsPing: Bool) -> Instant? {
-        guard keepAlive > 0, !awaitsPing else { return nil }
-        return min(lastSent, lastReceived) + (keepAlive - keepAlive / 4)
+        guard keepAlive > 0 else { return nil }
+        return (awaitsPing ? lastSent : min(lastSent, lastReceived)) + (keepAlive - keepAlive / 4)
     }
 
     /// When the broker is silent for too long, and what it was waited for.

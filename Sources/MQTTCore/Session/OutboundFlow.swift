@@ -72,7 +72,8 @@ struct OutboundFlow: Sendable, Equatable {
 
     /// Whether it was never sent, and so could be taken back.
     mutating func withdraw(_ serial: Serial) -> Bool {
-        guard publishes.contains(serial), !publishes[serial].wasSent else { return false }
+        // A publish whose session was lost counts as never sent under its identifier, but it may have arrived.
+        guard publishes.contains(serial), serial >= sentEnd else { return false }
         guard publishes[serial].state == .storing || publishes[serial].state == .queued else { return false }
         complete(serial)
         return true
@@ -105,7 +106,8 @@ struct OutboundFlow: Sendable, Equatable {
             publishes[serial].isCounted = false
             if publishes[serial].state == .received { released.append(serial) }
         }
-        released.sort { publishes[$0].receivedOrder < publishes[$1].receivedOrder }
+        // The count may wrap within the ones at hand, so their distance tells.
+        released.sort { Int32(bitPattern: publishes[$0].receivedOrder &- publishes[$1].receivedOrder) < 0 }
         for serial in released { effects.append(.send(.pubrel(PublishID.of(serial)))) }
     }
 

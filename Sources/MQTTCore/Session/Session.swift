@@ -8,7 +8,7 @@ package struct Session: Sendable, Equatable {
     var outbound = OutboundFlow()
     var inbound = InboundFlow()
     var requests = RequestFlow()
-    var commits = CommitFlow()
+    var commits: CommitFlow
     var keepAlive: KeepAlive
     private var reconnection: Reconnection
     private var lastLink: Link = 0
@@ -21,6 +21,7 @@ package struct Session: Sendable, Equatable {
     package init(_ configuration: SessionConfiguration, seed: UInt64) {
         self.configuration = configuration
         asksForCleanSession = configuration.cleanSession || configuration.alwaysCleanSession
+        commits = CommitFlow(isDurable: configuration.isDurable)
         keepAlive = KeepAlive(pauseTimeout: configuration.pauseTimeout, keepAliveSeconds: configuration.keepAliveSeconds)
         reconnection = Reconnection(
             minimum: configuration.reconnectMinimum, maximum: configuration.reconnectMaximum, stableTime: configuration.stableTime,
@@ -189,8 +190,8 @@ package struct Session: Sendable, Equatable {
         case .leaving: giveUpIfSilent(awaitsConnack: false, at: now, into: &effects)
         case .online:
             if let due = keepAlive.pingDue(awaitsPing: requests.awaitsPing), due <= now {
-                keepAlive.pinged(at: now)
-                requests.ping(0, into: &effects)
+                keepAlive.pinged(awaitsPing: requests.awaitsPing, at: now)
+                requests.ping(into: &effects)
             }
             giveUpIfSilent(awaitsConnack: false, at: now, into: &effects)
         }
@@ -208,7 +209,7 @@ package struct Session: Sendable, Equatable {
         if requests.count >= configuration.limits.requests { return effects.append(.resolved(request.ticket, .tooManyRequests)) }
         switch phase {
         case .online:
-            if request.kind == .ping { keepAlive.pinged(at: now) }
+            if request.kind == .ping { keepAlive.pinged(awaitsPing: requests.awaitsPing, at: now) }
             requests.send(request, into: &effects)
         case .idle, .connecting, .handshaking, .waiting:
             // They wait for the attempt under way, and fail from the first failed attempt until one succeeds.
@@ -235,10 +236,14 @@ package struct Session: Sendable, Equatable {
 
     private mutating func receivedOnline(_ packet: InboundPacket, at now: Instant, into effects: inout Effects) {
         switch packet {
-        case .publish(let publish): inbound.publish(publish, isDurable: configuration.isDurable, into: &effects)
+        case .publish(let publish):
+            if publish.qos != .atMostOnce, inbound.isFull { return fail(.violation(.identifiersExhausted), at: now, into: &effects) }
+            inbound.publish(publish, commits: &commits, into: &effects)
         case .puback(let packetID): complete(outbound.puback(packetID), into: &effects)
         case .pubrec(let packetID): pubrec(packetID, into: &effects)
-        case .pubrel(let packetID): pubrel(packetID, into: &effects)
+        case .pubrel(let packetID):
+            if inbound.isFull { return fail(.violation(.identifiersExhausted), at: now, into: &effects) }
+            inbound.pubrel(packetID, commits: &commits, into: &effects)
         case .pubcomp(let packetID): complete(outbound.pubcomp(packetID), into: &effects)
         case .suback(let packetID, let codes):
             do throws(ProtocolViolation) {
