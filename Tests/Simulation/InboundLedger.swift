@@ -49,8 +49,11 @@ struct InboundLedger: Sendable {
     private var removals: [PacketID: UInt64] = [:]
     private var lastHandedOver: [Int]
     let isDurable: Bool
+    /// The broker sends packets twice, of QoS 0 too.
+    let brokerRepeats: Bool
 
-    init(queues: Int, isDurable: Bool) {
+    init(queues: Int, isDurable: Bool, brokerRepeats: Bool) {
+        self.brokerRepeats = brokerRepeats
         lastHandedOver = [Int](repeating: -1, count: queues * 3)
         self.isDurable = isDurable
     }
@@ -121,7 +124,7 @@ struct InboundLedger: Sendable {
         let (index, qos) = (received[message].origin, received[message].qos)
         origins[index].handedOver += 1
         let origin = origins[index]
-        if qos != .atLeastOnce, origin.handedOver > 1 {
+        if qos == .exactlyOnce || qos == .atMostOnce && !brokerRepeats, origin.handedOver > 1 {
             return (qos == .atMostOnce ? .atMostOnce : .exactlyOnce, "message \(index) from elsewhere is handed over twice")
         }
         let order = origin.queue * 3 + Int(qos.rawValue)
@@ -132,6 +135,12 @@ struct InboundLedger: Sendable {
             lastHandedOver[order] = index
         }
         return nil
+    }
+
+    /// For the canary that hands a repetition over.
+    mutating func repeatHandOver(of origin: Int) -> Finding? {
+        origins[origin].handedOver += 1
+        return origins[origin].handedOver > 1 ? (.exactlyOnce, "message \(origin) from elsewhere is handed over twice") : nil
     }
 
     mutating func storeInbound(_ packetID: PacketID, commit: UInt64) {
@@ -153,8 +162,10 @@ struct InboundLedger: Sendable {
         owedHead += 1
         let message = received[next.received]
         guard message.isReleased else { return (.handedOverBeforeAcknowledged, "\(name) \(packetID) before its message was released") }
-        // A repetition is not looked at, so it need not be whole before the message that it repeats was.
-        guard message.isWhole || message.link == 0 else { return (.handedOverBeforeAcknowledged, "\(name) \(packetID) before its payload was whole") }
+        // Broken off after the application had dismissed it: its repetition is answered.
+        guard message.isWhole || message.isBroken else {
+            return (.handedOverBeforeAcknowledged, "\(name) \(packetID) before its payload was whole")
+        }
         if qos == .exactlyOnce, isDurable, message.commit == 0 || message.commit > storedUpTo {
             return (.storedBeforeSent, "PUBREC \(packetID) before the identifier is stored")
         }

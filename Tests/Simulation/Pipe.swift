@@ -8,14 +8,17 @@ struct Pipe: Sendable {
     var isMoving = false
     /// Nothing moves until it is resumed.
     var isStalled = false
-    /// What is sent is lost, and the sender is not told.
+    /// Nothing moves any more, and the sender is not told.
     var isBroken = false
-    /// The sender closed: the end follows behind the last byte.
+    /// The end follows behind the last byte.
     var isEnding = false
 
     var count: Int { bytes.count - head }
 
-    mutating func append(_ more: some Collection<UInt8>) { bytes.append(contentsOf: more) }
+    /// What is sent behind the end is lost.
+    mutating func append(_ more: some Collection<UInt8>) {
+        if !isEnding { bytes.append(contentsOf: more) }
+    }
 
     mutating func take(_ wanted: Int) -> [UInt8] {
         let end = head + min(wanted, count)
@@ -41,6 +44,8 @@ struct Connection: Sendable {
     var toClient = Pipe()
     var isOpenAtClient = true
     var isOpenAtBroker = true
+    /// The broker keeps something back on it that it will never send.
+    var isSwallowing = false
     /// CONNECT asked for an empty session.
     var isClean = false
 }

@@ -10,16 +10,23 @@ struct Trace: Sendable {
 
     init(isTracing: Bool) { self.isTracing = isTracing }
 
-    mutating func mix(_ value: UInt64) {
+    private mutating func mix(_ value: UInt64) {
         hash = (hash ^ value) &* 0x9E37_79B9_7F4A_7C15
         hash ^= hash >> 29
     }
 
-    mutating func note(_ now: Int64, _ tag: UInt64, _ first: UInt64 = 0, _ second: UInt64 = 0, _ text: @autoclosure () -> String) {
-        mix(UInt64(bitPattern: now) &+ tag << 56)
-        mix(first &+ second << 32)
+    mutating func note(_ now: Int64, _ tag: Tag, _ value: UInt64 = 0, text: @autoclosure () -> String) {
+        mix(UInt64(bitPattern: now) &+ UInt64(tag.rawValue) << 56)
+        mix(value)
         if isTracing { append(now, text()) }
     }
+
+    /// For the reader only.
+    mutating func comment(_ now: Int64, _ text: @autoclosure () -> String) {
+        if isTracing { append(now, text()) }
+    }
+
+    enum Tag: UInt8, Sendable { case event, effects, violation, brokerReceives, brokerClosed, brokerCloses, arrival, fault, phase }
 
     private mutating func append(_ now: Int64, _ text: String) {
         let micros = now / 1_000
