@@ -26,6 +26,8 @@ struct OutboundFlow: Sendable, Equatable {
         var isCounted = false
         /// Went out before under this identifier, so the next time has DUP [MQTT-3.3.1-1].
         var wasSent = false
+        /// Never went out, under no session: it can be taken back.
+        var isUnseen = true
         var queuedBytes: UInt32
         /// When PUBREC came, in the order of PUBRECs: that of PUBRELs [MQTT-4.6.0-4].
         var receivedOrder: UInt32 = 0
@@ -71,7 +73,7 @@ struct OutboundFlow: Sendable, Equatable {
 
     /// Whether it was never sent, and so could be taken back.
     mutating func withdraw(_ serial: Serial) -> Bool {
-        guard publishes.contains(serial), !publishes[serial].wasSent else { return false }
+        guard publishes.contains(serial), publishes[serial].isUnseen else { return false }
         guard publishes[serial].state == .storing || publishes[serial].state == .queued else { return false }
         complete(serial)
         return true
@@ -133,6 +135,7 @@ struct OutboundFlow: Sendable, Equatable {
                 effects.append(.sendPublish(cursor, PublishID.of(cursor), isDuplicate: publish.wasSent))
                 publishes[cursor].state = .sent
                 publishes[cursor].wasSent = true
+                publishes[cursor].isUnseen = false
                 publishes[cursor].isCounted = true
                 inFlight += 1
             case .storingReceived, .received, .complete: break
