@@ -152,8 +152,8 @@ package struct Session: Sendable, Equatable {
             effects.append(.send(.disconnect))
             effects.append(.hangUpAfterFlush(link))  // [MQTT-3.14.4-1] [MQTT-3.14.4-2]
         case .idle, .connecting, .handshaking, .waiting:
-            end(.local, into: &effects)
             effects.append(.resolved(ticket, .down))
+            end(.local, into: &effects)
         case .leaving, .ended:
             effects.append(.resolved(ticket, .closed))
         }
