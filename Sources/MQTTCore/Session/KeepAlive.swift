@@ -7,7 +7,10 @@ struct KeepAlive: Sendable, Equatable {
     private var lastSent = Instant(nanoseconds: 0)
     private var lastReceived = Instant(nanoseconds: 0)
     private var lastWritten = Instant(nanoseconds: 0)
+    /// The oldest PINGREQ without an answer went out.
     private var pingedAt = Instant(nanoseconds: 0)
+    /// That PINGREQ waits behind other bytes for the operating system to take it.
+    private var isPingPending = false
     private var isMidPacket = false
     private var isReading = true
     private var isWriting = false
@@ -24,6 +27,7 @@ struct KeepAlive: Sendable, Equatable {
         isMidPacket = false
         isReading = true
         isWriting = false
+        isPingPending = false
     }
 
     mutating func received(midPacket: Bool, at now: Instant) {
@@ -41,35 +45,43 @@ struct KeepAlive: Sendable, Equatable {
         lastWritten = now
         lastSent = now
         isWriting = pending > 0
+        if isPingPending {
+            // The answer to a PINGREQ that follows a large payload is not due before the payload is through.
+            pingedAt = now
+            isPingPending = isWriting
+        }
     }
 
-    mutating func pinged(at now: Instant) {
-        pingedAt = now
+    /// - Parameter awaitsPing: An earlier one has no answer yet; its time counts.
+    mutating func pinged(awaitsPing: Bool, at now: Instant) {
+        if !awaitsPing {
+            pingedAt = now
+            isPingPending = true
+        }
         lastSent = now
     }
 
     /// PINGREQ goes out a quarter early, so that it arrives in time [MQTT-3.1.2-23]. It is also sent when nothing came for as
-    /// long, although the client sends: a broker that is gone shows by its missing answer.
+    /// long, although the client sends: a broker that is gone shows by its missing answer. A client that waits for an answer,
+    /// or does not read it, still has to show that it is there.
     func pingDue(awaitsPing: Bool) -> Instant? {
-        guard keepAlive > 0, !awaitsPing else { return nil }
-        return min(lastSent, lastReceived) + (keepAlive - keepAlive / 4)
+        guard keepAlive > 0 else { return nil }
+        return (awaitsPing ? lastSent : min(lastSent, lastReceived)) + (keepAlive - keepAlive / 4)
     }
 
     /// When the broker is silent for too long, and what it was waited for.
     func silence(awaitsConnack: Bool, awaitsPing: Bool) -> (Instant, Silence)? {
+        // Without pauseTimeout a missing CONNACK or PINGRESP still shows, after one more keep-alive interval.
+        let answerTimeout = pauseTimeout > 0 ? pauseTimeout : keepAlive
         var first: (Instant, Silence)?
         func consider(_ due: Instant, _ silence: Silence) {
             guard let known = first, known.0 <= due else { return first = (due, silence) }
         }
         if pauseTimeout > 0 {
             if isWriting { consider(lastWritten + pauseTimeout, .writing) }
-            if isReading {
-                if isMidPacket { consider(lastReceived + pauseTimeout, .restOfPacket) }
-                if awaitsConnack { consider(lastReceived + pauseTimeout, .connack) }
-            }
+            if isReading, isMidPacket { consider(lastReceived + pauseTimeout, .restOfPacket) }
         }
-        // Without pauseTimeout a missing PINGRESP still shows, after one more keep-alive interval.
-        let answerTimeout = pauseTimeout > 0 ? pauseTimeout : keepAlive
+        if awaitsConnack, isReading, answerTimeout > 0 { consider(lastReceived + answerTimeout, .connack) }
         if awaitsPing, isReading, answerTimeout > 0 { consider(max(pingedAt, lastReceived) + answerTimeout, .pingresp) }
         return first
     }

@@ -179,7 +179,7 @@ package struct Session: Sendable, Equatable {
         case .leaving: giveUpIfSilent(awaitsConnack: false, at: now, into: &effects)
         case .online:
             if let due = keepAlive.pingDue(awaitsPing: requests.awaitsPing), due <= now {
-                keepAlive.pinged(at: now)
+                keepAlive.pinged(awaitsPing: requests.awaitsPing, at: now)
                 requests.ping(0, into: &effects)
             }
             giveUpIfSilent(awaitsConnack: false, at: now, into: &effects)
@@ -197,7 +197,7 @@ package struct Session: Sendable, Equatable {
         if requests.count >= configuration.limits.requests { return effects.append(.resolved(request.ticket, .tooManyRequests)) }
         switch phase {
         case .online:
-            if request.kind == .ping { keepAlive.pinged(at: now) }
+            if request.kind == .ping { keepAlive.pinged(awaitsPing: requests.awaitsPing, at: now) }
             requests.send(request, into: &effects)
         case .idle, .connecting, .handshaking, .waiting:
             // They wait for the attempt under way, and fail from the first failed attempt until one succeeds.
