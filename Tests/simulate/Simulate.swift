@@ -1,1 +1,75 @@
-@main struct Main { static func main() {} }
+import ArgumentParser
+import Simulation
+
+/// Runs worlds by the thousand, and shows what it takes to break one.
+@main
+struct Simulate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Runs a client against a broker on virtual time, with everything going wrong that can.",
+        discussion: "The same seed gives the same run. A violation is shrunk, and printed with the command that replays it.")
+
+    @Option(help: "The seed of the first world; the others follow.") var seed: UInt64 = 1
+    @Option(help: "How many worlds.") var worlds = 1_000
+    @Option(help: "Events of each session until the faults stop.") var events = 1_000
+    @Option(help: "Threads to run on.") var threads = 2
+    @Option(help: "Classes of faults to leave out, with commas.") var without = ""
+    @Option(help: "Classes of faults to have alone, with commas.") var only = ""
+    @Option(help: "A deliberate bug, to see that it is found.") var canary: String?
+    @Flag(help: "Prints everything that happens. With one world.") var trace = false
+    @Flag(help: "Lists fault classes and canaries.") var list = false
+
+    func run() async throws {
+        if list { return printLists() }
+        var campaign = Campaign(seed: seed, worlds: worlds, events: events)
+        campaign.threads = threads
+        campaign.faults = try only.isEmpty ? Faults.all.subtracting(faults(without)) : faults(only)
+        if let canary {
+            guard let known = Canary(rawValue: canary) else { throw ValidationError("unknown canary \(canary)") }
+            campaign.canary = known
+        }
+        if trace {
+            var settings = campaign.settings(0)
+            settings.isTracing = true
+            for line in World.run(settings).lines { print(line) }
+            return
+        }
+        let clock = ContinuousClock()
+        let begin = clock.now
+        let report = await campaign.run()
+        summarize(report, begin.duration(to: clock.now))
+        guard let first = report.findings.first else { return }
+        explain(first, among: report.findings)
+        throw ExitCode.failure
+    }
+
+    private func faults(_ names: String) throws -> Faults {
+        try names.split(separator: ",").reduce(into: Faults()) { set, name in
+            guard let kind = Faults(name: String(name)) else { throw ValidationError("unknown class of faults \(name)") }
+            set.formUnion(kind)
+        }
+    }
+
+    private func printLists() {
+        print("faults: \(Faults.all.names.joined(separator: " "))")
+        print("canaries: \(Canary.allCases.map(\.rawValue).joined(separator: " "))")
+    }
+
+    private func summarize(_ report: Campaign.Report, _ time: Duration) {
+        let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) / 1e18
+        let rate = Int(Double(report.events) / max(seconds, 1e-9))
+        let tenths = (seconds * 10).rounded() / 10
+        let marks = Mark.allCases.map { "\($0.name) \(report.marks[$0])" }.joined(separator: ", ")
+        print(
+            "\(report.worlds) worlds, \(report.events) events in \(tenths) s, \(rate) events/s, \(report.findings.count) violations, "
+                + "hash \(String(report.hash, radix: 16)); \(marks)")
+    }
+
+    private func explain(_ finding: Campaign.Finding, among findings: [Campaign.Finding]) {
+        for other in findings { print("seed \(other.settings.seed): \(other.failure.invariant.rawValue): \(other.failure.detail)") }
+        let smallest = finding.shrunk()
+        print("\nseed \(smallest.settings.seed), shrunk to \(smallest.settings.events) events with \(smallest.settings.faults.names):")
+        print("\(smallest.failure.invariant.rawValue): \(smallest.failure.detail)")
+        for line in smallest.history(60) { print(line) }
+        print("\nas found: \(finding.command)\nsmallest: \(smallest.command)")
+    }
+}

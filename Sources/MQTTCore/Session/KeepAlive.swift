@@ -7,7 +7,10 @@ struct KeepAlive: Sendable, Equatable {
     private var lastSent = Instant(nanoseconds: 0)
     private var lastReceived = Instant(nanoseconds: 0)
     private var lastWritten = Instant(nanoseconds: 0)
+    /// The oldest PINGREQ without an answer went out.
     private var pingedAt = Instant(nanoseconds: 0)
+    /// That PINGREQ waits behind other bytes for the operating system to take it.
+    private var isPingPending = false
     private var isMidPacket = false
     private var isReading = true
     private var isWriting = false
@@ -24,6 +27,7 @@ struct KeepAlive: Sendable, Equatable {
         isMidPacket = false
         isReading = true
         isWriting = false
+        isPingPending = false
     }
 
     mutating func received(midPacket: Bool, at now: Instant) {
@@ -41,11 +45,19 @@ struct KeepAlive: Sendable, Equatable {
         lastWritten = now
         lastSent = now
         isWriting = pending > 0
+        if isPingPending {
+            // The answer to a PINGREQ that follows a large payload is not due before the payload is through.
+            pingedAt = now
+            isPingPending = isWriting
+        }
     }
 
+    /// - Parameter awaitsPing: An earlier one has no answer yet; its time counts.
     mutating func pinged(awaitsPing: Bool, at now: Instant) {
-        // The silence counts from the oldest PINGREQ without an answer: a later one is no reason to wait longer.
-        if !awaitsPing { pingedAt = now }
+        if !awaitsPing {
+            pingedAt = now
+            isPingPending = true
+        }
         lastSent = now
     }
 
@@ -59,19 +71,17 @@ struct KeepAlive: Sendable, Equatable {
 
     /// When the broker is silent for too long, and what it was waited for.
     func silence(awaitsConnack: Bool, awaitsPing: Bool) -> (Instant, Silence)? {
+        // Without pauseTimeout a missing CONNACK or PINGRESP still shows, after one more keep-alive interval.
+        let answerTimeout = pauseTimeout > 0 ? pauseTimeout : keepAlive
         var first: (Instant, Silence)?
         func consider(_ due: Instant, _ silence: Silence) {
             guard let known = first, known.0 <= due else { return first = (due, silence) }
         }
         if pauseTimeout > 0 {
             if isWriting { consider(lastWritten + pauseTimeout, .writing) }
-            if isReading {
-                if isMidPacket { consider(lastReceived + pauseTimeout, .restOfPacket) }
-                if awaitsConnack { consider(lastReceived + pauseTimeout, .connack) }
-            }
+            if isReading, isMidPacket { consider(lastReceived + pauseTimeout, .restOfPacket) }
         }
-        // Without pauseTimeout a missing PINGRESP still shows, after one more keep-alive interval.
-        let answerTimeout = pauseTimeout > 0 ? pauseTimeout : keepAlive
+        if awaitsConnack, isReading, answerTimeout > 0 { consider(lastReceived + answerTimeout, .connack) }
         if awaitsPing, isReading, answerTimeout > 0 { consider(max(pingedAt, lastReceived) + answerTimeout, .pingresp) }
         return first
     }

@@ -26,6 +26,7 @@ struct OutboundFlow: Sendable, Equatable {
         var isCounted = false
         /// Went out before under this identifier, so the next time has DUP [MQTT-3.3.1-1].
         var wasSent = false
+        /// Never went out, under no session: it can be taken back.
         var queuedBytes: UInt32
         /// When PUBREC came, in the order of PUBRECs: that of PUBRELs [MQTT-4.6.0-4].
         var receivedOrder: UInt32 = 0
@@ -112,10 +113,11 @@ struct OutboundFlow: Sendable, Equatable {
     }
 
     /// The broker has forgotten the session. What it had half done goes out again as a new message: nothing is lost.
-    /// Returns those publishes; of a durable session, each is to be stored again as not received.
+    /// Returns those past PUBREC; of a durable session, each is to be stored again as not received.
     mutating func restart(isDurable: Bool, into effects: inout Effects) -> [Serial] {
         linkLost()
         var reverted: [Serial] = []
+        var affected: [Serial] = []
         for serial in publishes.base..<max(sentEnd, publishes.base) {
             publishes[serial].isCounted = false
             switch publishes[serial].state {
@@ -124,10 +126,14 @@ struct OutboundFlow: Sendable, Equatable {
                 // The exchange that the identifier belonged to is gone: this is a new one.
                 publishes[serial].wasSent = false
                 reverted.append(serial)
-            case .sent, .storing, .queued, .complete: break
+                affected.append(serial)
+            case .sent:
+                // PUBLISH may have arrived, and only the broker's memory would keep the next one from doubling it.
+                if publishes[serial].qos == .exactlyOnce { affected.append(serial) }
+            case .storing, .queued, .complete: break
             }
         }
-        for serial in reverted { effects.append(.sessionLost(serial)) }
+        for serial in affected { effects.append(.sessionLost(serial)) }
         return reverted
     }
 

@@ -5,7 +5,7 @@
 package struct Session: Sendable, Equatable {
     let configuration: SessionConfiguration
     package private(set) var phase = Phase.idle
-    var outbound = OutboundFlow()
+    var outbound: OutboundFlow
     var inbound = InboundFlow()
     var requests = RequestFlow()
     var commits: CommitFlow
@@ -18,8 +18,10 @@ package struct Session: Sendable, Equatable {
     private var wasOnline = false
     private var leaveTicket: Ticket?
 
-    package init(_ configuration: SessionConfiguration, seed: UInt64) {
+    /// - Parameter firstSerial: Where the order of acceptance begins. It goes on from run to run of a durable session.
+    package init(_ configuration: SessionConfiguration, seed: UInt64, firstSerial: Serial = 0) {
         self.configuration = configuration
+        outbound = OutboundFlow(firstSerial: firstSerial)
         asksForCleanSession = configuration.cleanSession || configuration.alwaysCleanSession
         commits = CommitFlow(isDurable: configuration.isDurable)
         keepAlive = KeepAlive(pauseTimeout: configuration.pauseTimeout, keepAliveSeconds: configuration.keepAliveSeconds)
@@ -163,8 +165,8 @@ package struct Session: Sendable, Equatable {
             effects.append(.send(.disconnect))
             effects.append(.hangUpAfterFlush(link))  // [MQTT-3.14.4-1] [MQTT-3.14.4-2]
         case .idle, .connecting, .handshaking, .waiting:
-            end(.local, into: &effects)
             effects.append(.resolved(ticket, .down))
+            end(.local, into: &effects)
         case .leaving, .ended:
             effects.append(.resolved(ticket, .closed))
         }

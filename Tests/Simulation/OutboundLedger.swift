@@ -1,0 +1,202 @@
+import MQTTCore
+
+/// What the application handed over to be published, and everything that is known of each: the session's account is not asked.
+struct OutboundLedger: Sendable {
+    struct Publish: Sendable {
+        enum Outcome: UInt8, Sendable { case none, acknowledged, withdrawn }
+
+        var qos: QoS
+        var size: Int32
+        var outcome = Outcome.none
+        /// PUBLISH went out so often.
+        var sent: UInt16 = 0
+        /// PUBREC came, and the broker has not lost the session since.
+        var isReceived = false
+        /// The exchange before was lost with its session: the next PUBLISH is a new one.
+        var startsAnew = true
+        /// PUBACK or PUBCOMP came.
+        var isAcknowledged = false
+        var arrivals: UInt16 = 0
+        var sessionLosses: UInt16 = 0
+        var sentOn: Link = 0
+        var releasedOn: Link = 0
+        var receivedOrder: UInt32 = 0
+        /// The commit before which PUBLISH must not go out. Zero is none.
+        var publishCommit: UInt64 = 0
+        /// The commit before which PUBREL must not go out.
+        var receivedCommit: UInt64 = 0
+    }
+
+    let firstSerial: Serial
+    private(set) var publishes: [Publish] = []
+    /// Identifiers in use, publishes and requests alike.
+    private var owners: [PacketID: Serial] = [:]
+    private var requests: Set<PacketID> = []
+    private(set) var open = 0
+
+    // MARK: The present link
+    private var inFlight = 0
+    private var lastSent = -1
+    private var lastReleased: UInt32 = 0
+    private var receivedCount: UInt32 = 0
+    private var lastArrival = -1
+
+    init(firstSerial: Serial) { self.firstSerial = firstSerial }
+
+    typealias Finding = (Invariant, String)
+
+    func index(_ serial: Serial) -> Int { Int(truncatingIfNeeded: serial &- firstSerial) }
+
+    subscript(serial: Serial) -> Publish {
+        get { publishes[index(serial)] }
+        set { publishes[index(serial)] = newValue }
+    }
+
+    mutating func accept(_ serial: Serial, _ qos: QoS, size: Int) -> Finding? {
+        guard index(serial) == publishes.count else { return (.oneOutcome, "serial \(serial) is not the next") }
+        publishes.append(Publish(qos: qos, size: Int32(size)))
+        open += 1
+        return nil
+    }
+
+    // MARK: What the client sends
+
+    /// PUBLISH goes out.
+    mutating func send(
+        _ serial: Serial, _ packetID: PacketID, isDuplicate: Bool, on link: Link, storedUpTo: UInt64, limit: Int
+    ) -> Finding? {
+        let index = index(serial)
+        guard publishes.indices.contains(index) else { return (.oneOutcome, "PUBLISH of \(serial), which was never accepted") }
+        let publish = publishes[index]
+        guard publish.outcome == .none else { return (.oneOutcome, "PUBLISH of \(serial) after its end") }
+        if publish.isReceived { return (.exactlyOnce, "PUBLISH of \(serial) after its PUBREC") }
+        if publish.publishCommit > storedUpTo { return (.storedBeforeSent, "PUBLISH of \(serial), which is not stored") }
+        if let owner = owners[packetID], owner != serial { return (.identifierFree, "\(packetID) is that of \(owner), not \(serial)") }
+        if requests.contains(packetID) { return (.identifierFree, "\(packetID) is that of a request") }
+        if isDuplicate == publish.startsAnew { return (.duplicateFlag, "DUP is \(isDuplicate) in PUBLISH of \(serial)") }
+        if index <= lastSent { return (.resendOrder, "PUBLISH of \(serial) behind a later one") }
+        owners[packetID] = serial
+        lastSent = index
+        inFlight += 1
+        publishes[index].sent += 1
+        publishes[index].startsAnew = false
+        publishes[index].sentOn = link
+        return inFlight > limit ? (.inFlightLimit, "\(inFlight) publishes are in flight, \(limit) may be") : nil
+    }
+
+    mutating func sendPubrel(_ packetID: PacketID, on link: Link, storedUpTo: UInt64) -> Finding? {
+        guard let serial = owners[packetID] else { return (.identifierFree, "PUBREL \(packetID) belongs to nothing") }
+        let index = index(serial)
+        guard publishes[index].isReceived else { return (.exactlyOnce, "PUBREL \(packetID) before PUBREC") }
+        if publishes[index].receivedCommit > storedUpTo { return (.storedBeforeSent, "PUBREL \(packetID) before PUBREC is stored") }
+        if publishes[index].releasedOn != link {
+            // [MQTT-4.6.0-4]
+            if publishes[index].receivedOrder < lastReleased { return (.pubrelOrder, "PUBREL \(packetID) behind that of a later PUBREC") }
+            lastReleased = publishes[index].receivedOrder
+            publishes[index].releasedOn = link
+        }
+        return nil
+    }
+
+    mutating func sendRequest(_ packetID: PacketID) -> Finding? {
+        if packetID == 0 || owners[packetID] != nil || !requests.insert(packetID).inserted {
+            return (.identifierFree, "a request takes identifier \(packetID), which is in use")
+        }
+        return nil
+    }
+
+    // MARK: What the broker sends
+
+    /// What the next packet says about a publish, judged before the session sees it. Returns the publish that has to end now.
+    mutating func receive(_ packet: InboundPacket, on link: Link) -> Serial? {
+        switch packet {
+        case .puback(let packetID):
+            guard let serial = owners[packetID], self[serial].qos == .atLeastOnce, self[serial].sentOn == link else { return nil }
+            self[serial].isAcknowledged = true
+            return serial
+        case .pubrec(let packetID):
+            guard let serial = owners[packetID], self[serial].qos == .exactlyOnce, self[serial].sentOn == link else { return nil }
+            guard !self[serial].isReceived else { return nil }
+            receivedCount += 1
+            self[serial].isReceived = true
+            self[serial].receivedOrder = receivedCount
+            return nil
+        case .pubcomp(let packetID):
+            guard let serial = owners[packetID], self[serial].isReceived, self[serial].releasedOn != 0 else { return nil }
+            self[serial].isAcknowledged = true
+            return serial
+        case .suback(let packetID, _), .unsuback(let packetID):
+            requests.remove(packetID)
+            return nil
+        case .connack, .publish, .pubrel, .pingresp: return nil
+        }
+    }
+
+    func owner(of packetID: PacketID) -> Publish? { owners[packetID].map { self[$0] } }
+    func isRequest(_ packetID: PacketID) -> Bool { requests.contains(packetID) }
+
+    mutating func linkLost() {
+        requests.removeAll()
+        inFlight = 0
+        lastSent = -1
+        lastReleased = 0
+    }
+
+    mutating func sessionLost(_ serial: Serial) {
+        self[serial].sessionLosses += 1
+        if self[serial].isReceived {
+            self[serial].isReceived = false
+            self[serial].startsAnew = true
+            self[serial].releasedOn = 0
+        }
+    }
+
+    /// A publish whose PUBREC came, although the broker no longer knows of it.
+    func staleReceived() -> Serial? {
+        for index in publishes.indices.reversed() where publishes[index].outcome == .none && publishes[index].isReceived {
+            return firstSerial + UInt64(index)
+        }
+        return nil
+    }
+
+    // MARK: Ends
+
+    mutating func complete(_ serial: Serial, _ completion: Completion, on link: Link) -> Finding? {
+        let index = index(serial)
+        guard publishes.indices.contains(index), publishes[index].outcome == .none else { return (.oneOutcome, "\(serial) ends twice") }
+        let publish = publishes[index]
+        open -= 1
+        switch completion {
+        case .acknowledged:
+            guard publish.isAcknowledged else { return (.oneOutcome, "\(serial) is complete without an acknowledgement") }
+            if publish.arrivals == 0 { return (.atLeastOnce, "\(serial) is complete, and the broker never got it") }
+            publishes[index].outcome = .acknowledged
+        case .withdrawn:
+            if publish.sent > 0 { return (.withdrawnNeverArrives, "\(serial) was sent before it was withdrawn") }
+            publishes[index].outcome = .withdrawn
+        }
+        if publish.sentOn == link, link != 0 { inFlight -= 1 }
+        let packetID = PublishID.of(serial)
+        if owners[packetID] == serial { owners[packetID] = nil }
+        return nil
+    }
+
+    /// The broker took a message over.
+    mutating func arrive(_ index: Int) -> Finding? {
+        guard publishes.indices.contains(index) else { return (.payloadIntact, "the broker got message \(index), which there is not") }
+        publishes[index].arrivals += 1
+        let publish = publishes[index]
+        if publish.outcome == .withdrawn { return (.withdrawnNeverArrives, "message \(index) arrived after it was withdrawn") }
+        if publish.arrivals == 1 {
+            guard index > lastArrival else { return (.deliveredInOrder, "message \(index) arrived first behind \(lastArrival)") }
+            lastArrival = index
+        }
+        if publish.qos == .exactlyOnce, publish.arrivals > 1 + publish.sessionLosses {
+            return (.exactlyOnce, "message \(index) arrived \(publish.arrivals) times, \(publish.sessionLosses) losses of the session reported")
+        }
+        return nil
+    }
+
+    /// The oldest that has no outcome.
+    func firstOpen() -> Int? { publishes.firstIndex { $0.outcome == .none } }
+}

@@ -1,0 +1,51 @@
+import MQTTCore
+
+/// One direction of a connection: what was sent and has not arrived.
+struct Pipe: Sendable {
+    private var bytes: [UInt8] = []
+    private var head = 0
+    /// An arrival is scheduled.
+    var isMoving = false
+    /// Nothing moves until it is resumed.
+    var isStalled = false
+    /// Nothing moves any more, and the sender is not told.
+    var isBroken = false
+    /// The end follows behind the last byte.
+    var isEnding = false
+
+    var count: Int { bytes.count - head }
+
+    /// What is sent behind the end is lost.
+    mutating func append(_ more: some Collection<UInt8>) {
+        if !isEnding { bytes.append(contentsOf: more) }
+    }
+
+    mutating func take(_ wanted: Int) -> [UInt8] {
+        let end = head + min(wanted, count)
+        let taken = Array(bytes[head..<end])
+        head = end
+        if head == bytes.count {
+            bytes.removeAll(keepingCapacity: true)
+            head = 0
+        } else if head > 32_768 {
+            bytes.removeSubrange(0..<head)
+            head = 0
+        }
+        return taken
+    }
+
+    /// Loses everything behind the first `count` bytes.
+    mutating func truncate(to count: Int) { bytes.removeSubrange(head + min(count, self.count)..<bytes.count) }
+}
+
+/// A connection between the client under test and the broker.
+struct Connection: Sendable {
+    var toBroker = Pipe()
+    var toClient = Pipe()
+    var isOpenAtClient = true
+    var isOpenAtBroker = true
+    /// The broker keeps something back on it that it will never send.
+    var isSwallowing = false
+    /// CONNECT asked for an empty session.
+    var isClean = false
+}

@@ -1,0 +1,59 @@
+/// What must hold in every world. The names are those that a failure prints.
+package enum Invariant: String, Sendable, CaseIterable {
+    case ticketResolvedOnce
+    case nothingSentOffline
+    case identifierFree
+    case storedBeforeSent
+    case handedOverBeforeAcknowledged
+    case acknowledgedInOrder
+    case deliveredInOrder
+    case exactlyOnce
+    case atLeastOnce
+    case atMostOnce
+    case oneOutcome
+    case inFlightLimit
+    case duplicateFlag
+    case resendOrder
+    case pubrelOrder
+    case noBusyLoop
+    case keepAlive
+    case liveness
+    case payloadIntact
+    case acknowledgementHonoured
+    case phases
+    case brokerViolation
+    case decodes
+    case withdrawnNeverArrives
+}
+
+package struct Failure: Sendable, Equatable {
+    package var invariant: Invariant
+    package var detail: String
+    package var time: Int64
+    package var step: Int
+}
+
+/// How a world went.
+package struct Verdict: Sendable {
+    package var failure: Failure?
+    /// Events that the session was given.
+    package var events: Int
+    /// The same for the same seed, whatever the machine.
+    package var traceHash: UInt64
+    package var marks: Marks
+    package var lines: [String]
+}
+
+package struct WorldSettings: Sendable, Hashable {
+    package var seed: UInt64
+    /// Events until the faults stop.
+    package var events: Int
+    package var faults = Faults.all
+    package var canary: Canary?
+    package var isTracing = false
+
+    package init(seed: UInt64, events: Int) {
+        self.seed = seed
+        self.events = events
+    }
+}

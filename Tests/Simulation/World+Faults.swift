@@ -1,0 +1,127 @@
+import MQTTCore
+import MQTTTesting
+
+/// What goes wrong, at random moments.
+extension World {
+    mutating func fault() {
+        guard !isCalm, !shell.isEnded else { return }
+        after(1 + dice.below(plan.faultPause * 2), .fault)
+        let (_, kind) = dice.pick(Faults.named)
+        guard settings.faults.contains(kind) else { return }
+        trace.note(now, .fault, UInt64(kind.rawValue), text: "fault: \(kind.names)")
+        switch kind {
+        case .cuts: cut()
+        case .halfOpen: dice.chance(1, in: 2) ? loseBroker() : loseClient()
+        case .stalls: stall()
+        case .restarts:
+            marks.hit(.restart)
+            broker.restart(keepingState: true, at: now)
+            drainBroker()
+        case .sessionLoss: loseSession()
+        case .takeOvers: takeOver()
+        case .duplicates:
+            _ = broker.duplicateLastPublish(to: World.clientID, at: now)
+            drainBroker()
+        default: break  // the others happen where they belong
+        }
+    }
+
+    private var currentLink: Link? { shell.link != 0 && shell.isOpen ? shell.link : nil }
+
+    /// Both ends learn of it, each in its time; what was on its way is lost from some byte on.
+    mutating func cut() {
+        guard let link = currentLink else { return }
+        let index = Int(link) - 1
+        connections[index].toBroker.truncate(to: dice.below(connections[index].toBroker.count + 1))
+        connections[index].toClient.truncate(to: dice.below(connections[index].toClient.count + 1))
+        connections[index].toBroker.isEnding = true
+        connections[index].toClient.isEnding = true
+        connections[index].toBroker.isStalled = false
+        connections[index].toClient.isStalled = false
+        move(link, \.toBroker, .arriveAtBroker(link))
+        move(link, \.toClient, .arriveAtClient(link))
+        // A client that does not read still learns of a reset.
+        if !shell.isReading { after(plan.delay, .closeAtClient(link)) }
+    }
+
+    /// The broker's end is gone, and the client is not told.
+    private mutating func loseBroker() {
+        guard let link = currentLink else { return }
+        marks.hit(.halfOpen)
+        let index = Int(link) - 1
+        connections[index].toBroker.isBroken = true
+        connections[index].toBroker.isStalled = true
+        connections[index].toClient.isBroken = true
+        connections[index].toClient.isStalled = true
+        closeAtBroker(link)
+    }
+
+    /// The client's end is gone, and the broker is not told.
+    private mutating func loseClient() {
+        guard let link = currentLink else { return }
+        marks.hit(.halfOpen)
+        let index = Int(link) - 1
+        connections[index].toBroker.isBroken = true
+        connections[index].toBroker.isStalled = true
+        connections[index].toClient.isBroken = true
+        connections[index].toClient.isStalled = true
+        closeAtClient(link)
+    }
+
+    private mutating func stall() {
+        guard let link = currentLink else { return }
+        marks.hit(.stall)
+        let index = Int(link) - 1
+        let pause = plan.configuration.pauseTimeout
+        let time = dice.below(dice.pick([10 * millisecond, max(pause, second) * 2]))
+        if dice.chance(1, in: 2) {
+            connections[index].toBroker.isStalled = true
+            after(time, .resumeToBroker(link))
+        } else {
+            connections[index].toClient.isStalled = true
+            after(time, .resumeToClient(link))
+        }
+    }
+
+    private mutating func loseSession() {
+        epoch += 1
+        broker.dropSession(World.clientID, at: now)
+        drainBroker()
+    }
+
+    /// Another connection with the client's identifier takes its session, and leaves at once.
+    private mutating func takeOver() {
+        marks.hit(.takeOver)
+        let id = BrokerModel.ConnectionID(World.intruders + steps)
+        let isClean = settings.faults.contains(.sessionLoss) && dice.chance(1, in: 4)
+        if isClean || connections.last?.isClean == true { epoch += 1 }
+        broker.connectionOpened(id, at: now)
+        broker.received(World.intruderConnect(isClean: isClean), from: id, at: now)
+        drainBroker()
+        broker.connectionClosed(id, at: now)
+        drainBroker()
+    }
+
+    private static func intruderConnect(isClean: Bool) -> [UInt8] {
+        let name = Array(clientID.utf8)
+        return [0x10, UInt8(12 + name.count), 0, 4, 0x4D, 0x51, 0x54, 0x54, 4, isClean ? 2 : 0, 0, 0, 0, UInt8(name.count)] + name
+    }
+
+    /// What the broker does wrong on a new connection.
+    mutating func brokerFaults(_ link: Link) -> ConnectionFaults {
+        var faults = ConnectionFaults()
+        guard !isCalm else { return faults }
+        if settings.faults.contains(.refusals) {
+            if dice.chance(1, in: 15) { faults.refusal = UInt8(dice.within(1...5)) }
+            if dice.chance(1, in: 30) { faults.closesBeforeConnack = true }
+        }
+        if settings.faults.contains(.reorders), dice.chance(1, in: 4) { faults.reorderSeed = dice.bits() }
+        if settings.faults.contains(.duplicates), dice.chance(1, in: 6) { faults.duplicatesEvery = dice.within(2...10) }
+        if settings.faults.contains(.swallows), dice.chance(1, in: 10) {
+            faults.swallowedAcknowledgements = dice.within(1...5)
+            faults.answersPings = dice.chance(1, in: 2)
+            connections[Int(link) - 1].isSwallowing = true
+        }
+        return faults
+    }
+}

@@ -1,0 +1,145 @@
+import MQTTCore
+import MQTTTesting
+
+/// A world from its beginning to its verdict.
+extension World {
+    package static func run(_ settings: WorldSettings) -> Verdict {
+        var world = World(settings)
+        world.live()
+        if !world.broker.suspicions.isEmpty { world.marks.hit(.suspicion) }
+        return Verdict(
+            failure: world.failure, events: world.steps, traceHash: world.trace.hash, marks: world.marks, lines: world.trace.lines)
+    }
+
+    private mutating func live() {
+        after(0, .application)
+        after(dice.below(plan.elsewherePause), .publishFromElsewhere)
+        after(dice.below(plan.faultPause * 2), .fault)
+        step(.start)
+        while steps < settings.events, failure == nil, advance() {}
+        guard failure == nil else { return }
+        if settings.faults.contains(.endings), dice.chance(1, in: 8) { return end() }
+        calmDown()
+        settle()
+        if failure == nil { idle() }
+        if failure == nil { end() }
+    }
+
+    // MARK: Liveness
+
+    /// From here on nothing goes wrong any more.
+    private mutating func calmDown() {
+        isCalm = true
+        trace.note(now, .phase, text: "--- the faults stop")
+        broker.setFaults(ConnectionFaults(), for: World.clientID)
+        for index in connections.indices {
+            let link = Link(index + 1)
+            resume(link, \.toBroker, .arriveAtBroker(link))
+            resume(link, \.toClient, .arriveAtClient(link))
+        }
+        if shell.link != 0, shell.isOpen {
+            let connection = connections[Int(shell.link) - 1]
+            // Without keep-alive or time limit a client cannot find out that nobody answers. A reset tells it.
+            let isBlind = plan.configuration.keepAliveSeconds == 0 || plan.configuration.pauseTimeout == 0
+            if connection.isSwallowing || (isBlind && connection.toBroker.isBroken) {
+                closeAtBroker(shell.link)
+                closeAtClient(shell.link)
+            }
+        }
+        after(0, .application)
+        for queue in application.queues.indices where !application.queues[queue].awaitsRest {
+            application.queues[queue].isScheduled = false
+            scheduleConsumer(queue)
+        }
+    }
+
+    /// Everything accepted must come to its end within a time that the configuration bounds.
+    private mutating func settle() {
+        let configuration = plan.configuration
+        var patience = configuration.reconnectMaximum * 4 + configuration.pauseTimeout * 4 + plan.connectTimeout * 2
+        patience += Int64(configuration.keepAliveSeconds) * 6 * second + 120 * second
+        let limit = now + patience
+        while failure == nil, !isSettled {
+            guard advance(before: limit) else {
+                return fail(.liveness, "\(patience / second) s after the faults stopped: \(unsettled)")
+            }
+        }
+        guard failure == nil else { return }
+        if let packetID = inbound.unacknowledged { fail(.liveness, "PUBLISH \(packetID) is never acknowledged") }
+        if let origin = inbound.lost(in: epoch) { fail(.atLeastOnce, "message \(origin) from elsewhere was owed, and never handed over") }
+    }
+
+    private var isSettled: Bool {
+        outbound.open == 0 && requests.open == 0 && shell.isOnline && application.isIdle && !application.needsSubscription
+            && shell.outbound.isEmpty && disk.issued == disk.storedUpTo && connections[Int(shell.link) - 1].toBroker.count == 0
+            && connections[Int(shell.link) - 1].toClient.count == 0 && broker.pendingCount(of: World.clientID) == 0
+            && broker.unreleasedCount(of: World.clientID) == 0
+    }
+
+    private var unsettled: String {
+        var parts: [String] = []
+        if outbound.open > 0, let index = outbound.firstOpen() {
+            parts.append("\(outbound.open) publishes are open, first \(index) \(outbound.publishes[index])")
+        }
+        if let ticket = requests.firstOpen() { parts.append("request \(ticket) \(requests[ticket]) is open") }
+        if !shell.isOnline { parts.append("offline: \(shell.session.phase)") }
+        if !application.isIdle { parts.append("messages are unread") }
+        if application.needsSubscription { parts.append("not subscribed") }
+        if !shell.outbound.isEmpty { parts.append("\(shell.outbound.count) bytes are unwritten") }
+        if disk.issued != disk.storedUpTo { parts.append("commits are open") }
+        let (pending, unreleased) = (broker.pendingCount(of: World.clientID), broker.unreleasedCount(of: World.clientID))
+        if pending + unreleased > 0 { parts.append("the broker has \(pending) messages and \(unreleased) exchanges open") }
+        return parts.joined(separator: ", ")
+    }
+
+    /// With nothing to do, nothing happens but keep-alive, and the connection stays.
+    private mutating func idle() {
+        let keepAlive = Int64(plan.configuration.keepAliveSeconds)
+        let (before, link) = (steps, shell.link)
+        let length = max(keepAlive * 5, 10)
+        let limit = now + length * second
+        let pings = keepAlive > 0 ? Int(length * 4 / (keepAlive * 3)) + 1 : 0
+        while failure == nil, advance(before: limit) {}
+        now = max(now, limit)
+        guard failure == nil else { return }
+        if shell.link != link || !shell.isOnline { fail(.liveness, "an idle connection was given up") }
+        // Each takes a tick, `written`, the answer, and `received`.
+        if steps - before > pings * 4 { fail(.noBusyLoop, "\(steps - before) events while nothing was to be done") }
+        checkKeepAlive()
+    }
+
+    // MARK: The end
+
+    private mutating func end() {
+        let link = shell.link
+        trace.note(now, .phase, text: "--- the end")
+        if dice.chance(1, in: 2) {
+            let ticket = requests.begin(.disconnect)
+            step(.disconnect(ticket))
+        } else {
+            marks.hit(.close)
+            step(.close)
+        }
+        isCalm = true
+        // Without a time limit a connection that does not take bytes keeps DISCONNECT waiting: a reset ends it.
+        let patience = plan.configuration.pauseTimeout * 2 + second
+        _ = runOn(until: now + patience)
+        if !shell.isEnded, plan.configuration.pauseTimeout == 0 || shell.outbound.isEmpty, link != 0 { closeAtClient(link) }
+        guard failure == nil else { return }
+        if !shell.isEnded { return fail(.liveness, "the session does not end: \(shell.session.phase)") }
+        shell.submitting = (.exactlyOnce, Payloads.minimum)
+        step(.publish(qos: .exactlyOnce, queuedBytes: 0))
+        request(.ping) { .ping($0) }
+        step(.linkClosed(shell.lastDialed))
+        step(.tick)
+        _ = runOn(until: now + 10 * second)
+        if let ticket = requests.firstOpen() { fail(.ticketResolvedOnce, "request \(ticket) is still open at the end") }
+        if shell.session.deadline != nil { fail(.noBusyLoop, "an ended session waits for a time") }
+    }
+
+    private mutating func runOn(until limit: Int64) -> Bool {
+        while failure == nil, advance(before: limit) {}
+        now = max(now, limit)
+        return failure == nil
+    }
+}
