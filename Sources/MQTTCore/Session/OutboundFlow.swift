@@ -26,7 +26,6 @@ struct OutboundFlow: Sendable, Equatable {
         var isCounted = false
         /// Went out before under this identifier, so the next time has DUP [MQTT-3.3.1-1].
         var wasSent = false
-        /// Never went out, under no session: it can be taken back.
         var queuedBytes: UInt32
         /// When PUBREC came, in the order of PUBRECs: that of PUBRELs [MQTT-4.6.0-4].
         var receivedOrder: UInt32 = 0
