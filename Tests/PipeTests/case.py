@@ -98,3 +98,15 @@ class Case:
 def check(condition, text):
     if not condition:
         raise Failure(text)
+
+
+def table(module, prefix, rows, body):
+    """One test for each row (name, *arguments): so each has a process of its own and a name to filter by."""
+    for name, *arguments in rows:
+        def test(t, arguments=tuple(arguments)):
+            body(t, *arguments)
+        test.__name__ = f"test_{prefix}_{name}"
+        test.__doc__ = f"{body.__doc__} Row: {name}."
+        if test.__name__ in module:
+            raise AssertionError(f"two rows {test.__name__}")
+        module[test.__name__] = test

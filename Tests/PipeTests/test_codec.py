@@ -20,7 +20,7 @@ def refused(text):
 
 def test_connect_of_the_standard(t):
     """Figure 3.6 and what follows: CONNECT with a will, user name, password, keep alive 10."""
-    packet = client("10 23 0004 4d515454 04 ce 000a 0003 616263 0004 77696c6c 0003 627965 0004 75736572 0004 70617373".replace(" ", ""))
+    packet = client("10 26 0004 4d515454 04 ce 000a 0003 616263 0004 77696c6c 0003 627965 0004 75736572 0004 70617373".replace(" ", ""))
     check(packet == mqtt.Packet(mqtt.CONNECT, client_id="abc", clean=True, keep_alive=10, will=("will", b"bye", 1, False),
                                 username="user", password=b"pass"), str(packet))
 
