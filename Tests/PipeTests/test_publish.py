@@ -229,7 +229,6 @@ def test_timeout_bounds_the_wait_only(t):
         pipe.event("offline")
         link = t.again(pipe, broker)
         exchange(link, link.expect(mqtt.PUBLISH, dup=True, packet_id=packet.packet_id))
-        pipe.no_reply(None, 0.1)
         link = published_again(pipe, link, qos)
 
 
