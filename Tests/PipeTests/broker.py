@@ -84,6 +84,7 @@ class Link:
         self.buffer = bytearray()
         self.connect = None
         self.ended = False
+        self.sending = threading.Lock()     # packets of two threads must not mix
         self.received = 0       # bytes read from the system
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -196,9 +197,10 @@ class Link:
         data = b"".join(parts)
         shown = data.hex(" ") if len(data) <= 48 else f"{data[:32].hex(' ')} ... {len(data)} bytes"
         self.log.add("pkt", f"#{self.number} B>C {shown}")
-        self.socket.settimeout(timeout)
         try:
-            self.socket.sendall(data)
+            with self.sending:
+                self.socket.settimeout(timeout)
+                self.socket.sendall(data)
         except TimeoutError:
             raise Failure(f"the client took no more bytes for {timeout} s") from None
         except OSError as problem:

@@ -12,6 +12,7 @@ import concurrent.futures
 import glob
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -51,13 +52,19 @@ def run_one(full, program):
 def run_apart(full, options):
     began = time.monotonic()
     target = ["--reference"] if options.reference else ["--mqttc", options.mqttc]
+    process = subprocess.Popen([sys.executable, os.path.join(HERE, "run.py"), *target, "--one", full], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     try:
-        done = subprocess.run([sys.executable, os.path.join(HERE, "run.py"), *target, "--one", full], capture_output=True,
-                              timeout=LIMIT, check=False, stdin=subprocess.DEVNULL)
-        status, output = done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
-    except subprocess.TimeoutExpired as expired:
-        status, output = FAILED, f"not done within {LIMIT} s\n{(expired.stdout or b'').decode('utf-8', 'replace')}"
-    return full, status, output, time.monotonic() - began
+        output, status, late = process.communicate(timeout=LIMIT)[0], process.returncode, ""
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGTERM)      # the session began with this process: whatever it started ends with it
+        try:
+            output = process.communicate(timeout=5)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output = process.communicate()[0]
+        status, late = FAILED, f"not done within {LIMIT} s\n"
+    return full, status, late + output.decode("utf-8", "replace"), time.monotonic() - began
 
 
 def main():

@@ -120,8 +120,9 @@ def test_unix_socket(t):
     link.close()
     pipe.event("offline", error="connectionLost")
     link = t.again(pipe, broker)
-    pipe.call("publish", topic="a", payloadSize=300_000)
+    identifier = pipe.op("publish", topic="a", payloadSize=300_000)
     check(len(link.expect(mqtt.PUBLISH).payload) == 300_000, "size")
+    pipe.ok(identifier)
 
 
 def test_unix_socket_missing(t):

@@ -68,8 +68,9 @@ def test_receive_the_largest(t):
 def send(t, size, qos):
     """Section 4: payloadSize of that many bytes, made as it is sent: memory use does not grow with the size."""
     pipe, _, link = t.online(pauseTimeout=60)
-    pipe.call("publish", topic="warm", payloadSize=2_000_000)
+    identifier = pipe.op("publish", topic="warm", payloadSize=2_000_000)
     link.expect(mqtt.PUBLISH)
+    pipe.ok(identifier)
     before = settle(pipe)
     identifier = pipe.op("publish", topic="big", payloadSize=size, qos=qos)
     packet = link.expect(mqtt.PUBLISH, timeout=100, topic="big", qos=qos)

@@ -47,7 +47,8 @@ class Item:
 
 class Client:
     def __init__(self, fields, emit, deliver):
-        self.fields, self.emit, self.deliver = fields, emit, deliver
+        self.fields, self.deliver = fields, deliver
+        self.emit = lambda line: None if self.ended else emit(line)
         self.reader = self.writer = None
         self.online = self.ended = self.reading = False
         self.queue, self.wake = collections.deque(), asyncio.Event()
@@ -56,7 +57,6 @@ class Client:
         self.pings, self.pinged = collections.deque(), None
         self.inbound, self.last_id, self.generation = set(), 0, 0
         self.last_sent, self.up_since = 0.0, 0.0
-        self.tasks = []
 
     # Identifiers and queues
 
@@ -165,6 +165,7 @@ class Client:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             problem = next(task for task in tasks if task.done()).exception()
         finally:
+            self.writer.transport.abort()       # wait_for can swallow a cancellation, but not this
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -192,8 +193,8 @@ class Client:
         self.pings.clear()
 
     def settle(self, future, error):
-        if future and not future.done():
-            future.set_result(({"error": error}))
+        if future and not future.done() and not self.ended:     # the end answers with `closed`
+            future.set_result({"error": error})
 
     async def run(self, present):
         fields, bound = self.fields, self.fields.minimum

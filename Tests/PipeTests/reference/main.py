@@ -158,14 +158,17 @@ class Pipe:
 
     async def end(self):
         client, self.client = self.client, None
+        client.ended = True
+        await asyncio.sleep(0.01)       # replies that are due already
+        others = self.pending - {asyncio.current_task()}
+        for job in others:
+            job.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
         if self.runner:
             self.runner.cancel()
             await asyncio.gather(self.runner, return_exceptions=True)
             self.runner = None
         client.drop()
-        for job in self.pending - {asyncio.current_task()}:
-            job.cancel()
-        await asyncio.sleep(0)
 
     async def op_disconnect(self, fields, _):
         client, online = self.client, self.client.online
