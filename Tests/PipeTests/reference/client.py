@@ -8,6 +8,9 @@ import time
 
 import wire
 
+# Mosquitto 2.0 answers the 21st or so open QoS 2 PUBLISH of a client with PUBREC, drops the message and cuts the connection.
+# In 3.1.1 that PUBREC looks like any other, so the message is lost: never have more open than its max_inflight_messages.
+WINDOW = 20
 PATTERN = bytes(n % 251 for n in range(251)) * 1024
 
 
@@ -54,6 +57,7 @@ class Client:
         self.queue, self.wake = collections.deque(), asyncio.Event()
         self.messages = {}              # identifier -> Message, in order of acceptance
         self.requests = {}              # identifier -> (first byte of the answer, count of codes, future)
+        self.flying, self.waiting = set(), collections.deque()      # QoS 2 on this connection
         self.pings, self.pinged = collections.deque(), None
         self.inbound, self.last_id, self.generation = set(), 0, 0
         self.last_sent, self.up_since = 0.0, 0.0
@@ -74,6 +78,21 @@ class Client:
         self.put(Item(lambda: (data, None, 0), written))
 
     def put_message(self, message):
+        if message.qos == 2:
+            if len(self.flying) >= WINDOW or self.waiting:
+                self.waiting.append(message)
+                return
+            self.flying.add(message.packet_id)
+        self.put_now(message)
+
+    def landed(self, message):
+        self.flying.discard(message.packet_id)
+        if self.online and self.waiting and len(self.flying) < WINDOW:
+            following = self.waiting.popleft()
+            self.flying.add(following.packet_id)
+            self.put_now(following)
+
+    def put_now(self, message):
         def begin():
             head = message.head()
             message.sent = True
@@ -149,12 +168,15 @@ class Client:
     async def live(self, present):
         """From an accepted connection to its end; returns the error name."""
         self.generation += 1
+        self.flying.clear()
+        self.waiting.clear()
         if not present:
             self.inbound.clear()
         for message in self.messages.values():
             if not present:
                 message.sent = message.received = False
             if message.received:
+                self.flying.add(message.packet_id)
                 self.put_bytes(wire.acknowledgement(0x62, message.packet_id))
             else:
                 self.put_message(message)
@@ -331,6 +353,7 @@ class Client:
 
     def complete(self, message):
         del self.messages[message.packet_id]
+        self.landed(message)
         if not message.done.done():
             message.done.set_result({})
 
