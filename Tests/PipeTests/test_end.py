@@ -42,7 +42,7 @@ def test_disconnect_comes_after_everything_started(t):
             check(packets[-1] is not None, "no DISCONNECT")
         link.expect_end()
         kinds = [p.type for p in packets]
-        check(kinds.count(mqtt.PUBLISH) == 20 and mqtt.SUBSCRIBE in kinds and mqtt.UNSUBSCRIBE in kinds and mqtt.PINGREQ in kinds, str(kinds))
+        check(kinds.count(mqtt.PUBLISH) == 20 and {mqtt.SUBSCRIBE, mqtt.UNSUBSCRIBE, mqtt.PINGREQ} < set(kinds), str(kinds))
         check([int(p.payload) for p in packets if p.type == mqtt.PUBLISH] == list(range(20)), "order")
         pipe.ok(identifiers[-1])
         for identifier in identifiers[:10] + identifiers[11:21]:

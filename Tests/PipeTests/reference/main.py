@@ -253,6 +253,8 @@ class Pipe:
 
     async def deliver(self, event, taken, acknowledge, reader):
         """Called by the read loop, which reads on when this returns."""
+        if self.client is None:
+            raise Lost("down")
         if not self.pull:
             taken()
             self.show(event)
