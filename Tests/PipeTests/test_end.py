@@ -218,7 +218,8 @@ def eof_state(t, state):
 
 
 table(globals(), "eof", [(state, state) for state in
-                         ("idle", "connecting", "online", "pending", "next", "stalled", "reconnecting", "half_message", "half_line")], eof_state)
+                         ("idle", "connecting", "online", "pending", "next", "stalled", "reconnecting", "half_message",
+                          "half_line")], eof_state)
 
 
 def test_eof_at_once(t):

@@ -49,7 +49,8 @@ def faults(t, seed, lossy):
             check(qos == 1 or got == expected, "QoS 2 doubled at the client")
 
 
-table(globals(), "seed", [(f"{seed}{'_sessions_lost' if lossy else ''}", seed, lossy) for seed in range(6) for lossy in (False, True)], faults)
+table(globals(), "seed", [(f"{seed}{'_sessions_lost' if lossy else ''}", seed, lossy) for seed in range(6)
+                         for lossy in (False, True)], faults)
 
 
 def test_cut_at_every_step_of_qos2(t):

@@ -265,7 +265,8 @@ def test_without_a_client(t):
 def test_stdout_is_utf8_json_for_any_topic(t):
     """Section 1: UTF-8 JSON, one object per line, whatever a topic holds; U+FEFF is kept [MQTT-1.5.3-3]."""
     pipe, _, link = t.online()
-    topics = ['quote"back\\slash', "new\nline\r\t\x1b\x7f", "\ufeffmark", "e\u0301 \u00e9", "\U0001f600\u2028\u2029", "\ud7ff\ue000\uffff", "/"]
+    topics = ['quote"back\\slash', "new\nline\r\t\x1b\x7f", "\ufeffmark", "e\u0301 \u00e9", "\U0001f600\u2028\u2029", "\ud7ff\ue000\uffff",
+              "/"]
     link.send(*[mqtt.publish(topic, b"x") for topic in topics])
     for topic in topics:
         pipe.event("message", topic=topic)

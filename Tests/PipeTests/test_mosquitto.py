@@ -128,7 +128,8 @@ def test_taken_over(t):
 
 def stream(t, qos, restarts=4, count=3000):
     """(Mosquitto 2.0.11 takes about 20 open QoS 2 PUBLISH; the next gets a PUBREC, is dropped, and the connection cut. A client that
-    has more open loses messages here, and is slow: see its log for `PUBREC ... rc151`.) The issue: SIGTERM restarts in the middle of a stream: nothing accepted is lost; at QoS 2 nothing is doubled; order is kept."""
+    has more open loses messages here, and is slow: see its log for `PUBREC ... rc151`.) The issue:
+    SIGTERM restarts in the middle of a stream: nothing accepted is lost; at QoS 2 nothing is doubled; order is kept."""
     mosquitto = Mosquitto(t)
     sender, receiver = join(t, mosquitto, "sender"), join(t, mosquitto, "receiver")
     receiver.call("subscribe", filters=[{"filter": "s", "qos": qos}])

@@ -136,7 +136,8 @@ def test_session_lost(t):
 
 
 def test_session_lost_past_pubrec(t):
-    """Section 4, FIELD.md 1: past PUBREC a message goes out again as a PUBLISH when the broker has forgotten it: PUBREL alone would lose it."""
+    """Section 4, FIELD.md 1: past PUBREC a message goes out again as a PUBLISH when the broker has forgotten it:
+    PUBREL alone would lose it."""
     pipe, broker, link = t.online(session_present=True)
     identifiers = open_publishes(pipe, 4, qos=2)
     packets = collect(link, 4)
@@ -269,7 +270,8 @@ def test_refused_reconnects(t):
     collect(link, 1)
     link.close()
     pipe.event("offline", error="connectionLost")
-    for answer in (mqtt.connack(False, 5), mqtt.connack(False, 3), b"", mqtt.connack(False, 1), b"\x20\x02\x02\x00", b"HTTP/1.1 200 OK\r\n\r\n"):
+    for answer in (mqtt.connack(False, 5), mqtt.connack(False, 3), b"", mqtt.connack(False, 1), b"\x20\x02\x02\x00",
+                   b"HTTP/1.1 200 OK\r\n\r\n"):
         link = broker.accept()
         link.expect(mqtt.CONNECT, clean=False)
         if answer:
