@@ -8,11 +8,12 @@ import Testing
         return try parser.parse()
     }
 
-    @Test(arguments: [
-        ("0", 0), ("-0", 0), ("7", 7), ("-7", -7), ("5.0", 5), ("5.000", 5), ("1e3", 1000), ("1E+3", 1000), ("12e-1e", nil),
-        ("120e-1", 12), ("1.5e1", 15), ("-2.50e2", -250), ("0.0", 0), ("0e99999999999999999999", 0), ("0.001e3", 1),
-        ("9223372036854775807", .max), ("-9223372036854775808", .min), ("1000e-3", 1), ("100000000000000000000e-20", 1),
-    ] as [(String, Int64?)])
+    @Test(
+        arguments: [
+            ("0", 0), ("-0", 0), ("7", 7), ("-7", -7), ("5.0", 5), ("5.000", 5), ("1e3", 1000), ("1E+3", 1000), ("12e-1e", nil),
+            ("120e-1", 12), ("1.5e1", 15), ("-2.50e2", -250), ("0.0", 0), ("0e99999999999999999999", 0), ("0.001e3", 1),
+            ("9223372036854775807", .max), ("-9223372036854775808", .min), ("1000e-3", 1), ("100000000000000000000e-20", 1),
+        ] as [(String, Int64?)])
     func integers(text: String, value: Int64?) throws {
         if let value {
             #expect(try parse(text) == .integer(value))
@@ -21,11 +22,12 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ("1.5", 1.5), ("-0.25", -0.25), ("9223372036854775808", 9_223_372_036_854_775_808), ("12e-1", 1.2),
-        ("-9223372036854775809", -9_223_372_036_854_775_808), ("1e400", .infinity), ("-1e400", -.infinity), ("1e-400", 0),
-        ("1e999999999999999999999999", .infinity), ("1e-999999999999999999999999", 0), ("1e20", 1e20),
-    ] as [(String, Double)])
+    @Test(
+        arguments: [
+            ("1.5", 1.5), ("-0.25", -0.25), ("9223372036854775808", 9_223_372_036_854_775_808), ("12e-1", 1.2),
+            ("-9223372036854775809", -9_223_372_036_854_775_808), ("1e400", .infinity), ("-1e400", -.infinity), ("1e-400", 0),
+            ("1e999999999999999999999999", .infinity), ("1e-999999999999999999999999", 0), ("1e20", 1e20),
+        ] as [(String, Double)])
     func otherNumbers(text: String, value: Double) throws {
         #expect(try parse(text) == .number(value))
     }
@@ -42,7 +44,8 @@ import Testing
 
     @Test(arguments: [
         (#""""#, ""), (#""a\"\\\/\b\f\n\r\tz""#, "a\"\\/\u{8}\u{c}\n\r\tz"), (#""\u0041\u00e9\u20ac""#, "Aé€"),
-        (#""\ud83d\ude00""#, "😀"), (#""\uD83D\uDE00x""#, "😀x"), ("\"😀\u{7f}é\"", "😀\u{7f}é"), (#""\u0000""#, "\0"), (#""\uffff""#, "\u{ffff}"),
+        (#""\ud83d\ude00""#, "😀"), (#""\uD83D\uDE00x""#, "😀x"), ("\"😀\u{7f}é\"", "😀\u{7f}é"), (#""\u0000""#, "\0"),
+        (#""\uffff""#, "\u{ffff}"),
     ])
     func strings(text: String, value: String) throws {
         var parser = JSONParser(Array(text.utf8))
@@ -66,9 +69,10 @@ import Testing
         #expect(try parse(#""\ud83d\n""#) == .string("\u{fffd}\n"))
     }
 
-    @Test(arguments: [
-        [0xff], [0xc3], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0x80], [0xe2, 0x82], [0xf0, 0x80, 0x80, 0xaf],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0xff], [0xc3], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0x80], [0xe2, 0x82], [0xf0, 0x80, 0x80, 0xaf],
+        ] as [[UInt8]])
     func invalidUTF8(bytes: [UInt8]) throws {
         for quoted in [[0x22] + bytes + [0x22], [0x22, 0x5c, 0x6e] + bytes + [0x22]] {
             var parser = JSONParser(quoted)

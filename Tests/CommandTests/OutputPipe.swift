@@ -1,11 +1,11 @@
 @testable import mqttc
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// A pipe of the operating system, for what writes to descriptors.

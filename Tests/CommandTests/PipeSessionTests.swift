@@ -20,7 +20,8 @@ import Testing
 
     @Test(arguments: [
         "", " ", "x", "5", "null", "[]", #"[{"id":1}]"#, "{}", #"{"op":"ping"}"#, #"{"id":"1","op":"ping"}"#, #"{"id":1.5,"op":"ping"}"#,
-        #"{"id":null,"op":"ping"}"#, #"{"id":true,"op":"ping"}"#, #"{"id":1e30,"op":"ping"}"#, #"{"id":1,"op":"ping""#, #"{"id":1} {"id":2}"#,
+        #"{"id":null,"op":"ping"}"#, #"{"id":true,"op":"ping"}"#, #"{"id":1e30,"op":"ping"}"#, #"{"id":1,"op":"ping""#,
+        #"{"id":1} {"id":2}"#,
     ])
     func deniedWithoutID(text: String) {
         #expect(answer(text).hasPrefix(#"{"id":null,"ok":false,"error":"denied","message":""#), "\(text)")

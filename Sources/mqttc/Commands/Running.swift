@@ -17,7 +17,8 @@ enum Running {
     }
 
     /// Connects, runs the body while the connection is kept up, and disconnects.
-    static func client(_ arguments: BrokerArguments, _ adjust: (inout Configuration) -> Void = { _ in },
+    static func client(
+        _ arguments: BrokerArguments, _ adjust: (inout Configuration) -> Void = { _ in },
         _ body: @escaping @Sendable (MQTTClient) async throws -> Void
     ) async throws {
         Descriptor.ignoreBrokenPipes()

@@ -36,7 +36,7 @@ final class AtMostOnceLane: Sendable {
             let delivery = try client.submit(arguments.payload, to: arguments.topic, .atMostOnce, retain: arguments.retain)
             if let timeout { replies.expire(ticket, after: timeout) { [replies] in replies.fail(ticket, .abandoned) } }
             complete(delivery, ticket)
-        } catch where error.code == .tooManyRequests {
+        } catch  where error.code == .tooManyRequests {
             enqueue(arguments, ticket, timeout)
         } catch {
             replies.fail(ticket, PipeFailure(error))
