@@ -17,6 +17,6 @@ struct MQTTC: AsyncParsableCommand {
               77 not authorised, bad credentials or client identifier refused;
               130 and 143 on SIGINT and SIGTERM, after a clean DISCONNECT.
             """,
-        subcommands: [Pub.self, Sub.self, Pipe.self]
+        subcommands: [Pub.self, Sub.self, Pipe.self, BrokerCommand.self, Demo.self]
     )
 }
