@@ -21,10 +21,10 @@ struct Pub: AsyncParsableCommand {
 
     @OptionGroup var broker: BrokerArguments
 
-    @Option(name: .shortAndLong, help: "The topic.")
+    @Option(name: .shortAndLong, parsing: .unconditional, help: "The topic.")
     var topic: String
 
-    @Option(name: .shortAndLong, help: "The payload.")
+    @Option(name: .shortAndLong, parsing: .unconditional, help: "The payload.")
     var message: String?
 
     @Flag(name: [.customShort("l"), .customLong("lines")], help: "Each line of standard input is a message.")

@@ -46,30 +46,28 @@ enum Running {
     private static func race(
         _ client: MQTTClient, _ signals: Signals, _ body: @escaping @Sendable (MQTTClient) async throws -> Void
     ) async -> End {
-        let run = Task { () -> MQTTError? in
+        // No task group: it would wait for a body that is blocked in reading a terminal.
+        let (ends, first) = AsyncStream.makeStream(of: End.self)
+        Task {
             do throws(MQTTError) {
                 try await client.run()
-                return nil
             } catch {
-                return error
-            }
-        }
-        let end = await withTaskGroup(of: End?.self) { group in
-            group.addTask { await outcome(client, body) }
-            group.addTask { await signals.first().map(End.signal) }
-            group.addTask {
                 // The client gave up on its own: a refused or impossible first connection.
-                let error = await run.value
-                return error.map(End.failed)
+                first.yield(.failed(error))
             }
-            var end: End?
-            while end == nil, let next = await group.next() { end = next }
-            if case .signal = end { signals.restore() }
-            // Even when it fails the client has ended then.
-            try? await client.disconnect()
-            group.cancelAll()
-            return end ?? .done
         }
+        Task {
+            if let end = await outcome(client, body) { first.yield(end) }
+        }
+        Task {
+            if let number = await signals.first() { first.yield(.signal(number)) }
+        }
+        var iterator = ends.makeAsyncIterator()
+        let end = await iterator.next() ?? .done
+        // Whoever sends a second signal does not want to wait for the good order.
+        signals.restore()
+        // Even when it fails the client has ended then.
+        try? await client.disconnect()
         return end
     }
 

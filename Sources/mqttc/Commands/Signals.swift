@@ -35,7 +35,7 @@ final class Signals: Sendable {
         return nil
     }
 
-    /// From now on a signal ends the process, as if nothing was here: the good order takes too long for whoever sends a second one.
+    /// From now on a signal ends the process, as if nothing was here.
     func restore() {
         for number in [SIGINT, SIGTERM] { _ = signal(number, SIG_DFL) }
         sources.withLock { $0 = [] }

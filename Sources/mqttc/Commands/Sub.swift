@@ -18,7 +18,7 @@ struct Sub: AsyncParsableCommand {
 
     @OptionGroup var broker: BrokerArguments
 
-    @Option(name: .shortAndLong, parsing: .singleValue, help: "A topic filter. May be given several times.")
+    @Option(name: .shortAndLong, parsing: .unconditionalSingleValue, help: "A topic filter. May be given several times.")
     var topic: [String]
 
     @Option(name: .shortAndLong, help: "The highest QoS at which messages may come. (default: 0)", transform: QoS.argument)
@@ -58,14 +58,19 @@ struct Sub: AsyncParsableCommand {
     private func receive(_ messages: Messages, _ output: LineWriter) async throws {
         var remaining = count ?? .max
         // Asking for the next message acknowledges the one before.
-        for try await message in messages {
-            try await write(message, output)
+        var iterator = messages.makeAsyncIterator()
+        while let message = try await iterator.next() {
+            guard try await write(message, output) else { continue }
             remaining -= 1
-            if remaining == 0 { return }
+            if remaining == 0 { break }
         }
+        // The last one is acknowledged too, by asking once more without waiting. What that may bring is not acknowledged.
+        unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+        _ = try? await iterator.next()
     }
 
-    private func write(_ message: Message, _ output: LineWriter) async throws {
+    /// False when the connection was lost within the payload: it was not received.
+    private func write(_ message: Message, _ output: LineWriter) async throws -> Bool {
         var line: [UInt8] = []
         if verbose {
             line.append(contentsOf: message.topic.utf8)
@@ -76,7 +81,7 @@ struct Sub: AsyncParsableCommand {
         } else {
             // Whole before anything is written: should the connection be lost within it, it comes again.
             let buffer = try? await message.payload.collect(upTo: message.payload.count)
-            guard let buffer else { return }
+            guard let buffer else { return false }
             line.append(contentsOf: buffer.readableBytesView)
         }
         line.append(UInt8(ascii: "\n"))
@@ -85,5 +90,6 @@ struct Sub: AsyncParsableCommand {
             ? await output.write(line, backlog: Self.backlogLimit) : await output.writeThrough(line)
         // Nobody reads any more: what was not written is not acknowledged.
         guard isWritten else { throw Running.Exit(status: ExitStatus.failure) }
+        return true
     }
 }

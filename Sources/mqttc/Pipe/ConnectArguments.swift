@@ -33,6 +33,8 @@ struct ConnectArguments {
         configuration.resubscribes = false
         configuration.retriesFirstConnect = false
         configuration.requestsWait = false
+        // Messages have a taker from the start. When it stops, because nobody reads the output, nothing may be acknowledged.
+        configuration.unclaimed.action = .endConnection
         self.configuration = configuration
         receive = try Self.receive(fields)
     }
