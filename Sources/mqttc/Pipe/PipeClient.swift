@@ -163,10 +163,9 @@ extension PipeClient {
             // The store has it: the delivery goes on.
             replies.expire(ticket, after: timeout) { [replies] in replies.fail(ticket, .abandoned) }
         }
+        replies.event("accepted", ticket)
         Task { [replies] in
             do throws(MQTTError) {
-                try await delivery.stored
-                replies.event("accepted", ticket)
                 _ = try await delivery.completed
                 replies.succeed(ticket)
             } catch {
@@ -177,7 +176,7 @@ extension PipeClient {
 
     private func subscribe(_ op: Op, _ subscriptions: [Subscription]) {
         request(op) { client throws(MQTTError) in
-            try client.submitSubscribe(to: subscriptions, timeout: op.timeout)
+            try client.submitSubscribe(to: subscriptions)
         } fill: { line, grants in
             line.add("granted", grants.map { Int($0.reasonCode.rawValue) })
         }
@@ -185,14 +184,14 @@ extension PipeClient {
 
     private func unsubscribe(_ op: Op, _ filters: [String]) {
         request(op) { client throws(MQTTError) in
-            try client.submitUnsubscribe(from: filters, timeout: op.timeout)
+            try client.submitUnsubscribe(from: filters)
         } fill: { _, _ in
         }
     }
 
     private func ping(_ op: Op) {
         request(op) { client throws(MQTTError) in
-            try client.submitPing(timeout: op.timeout)
+            client.submitPing()
         } fill: { _, _ in
         }
     }
@@ -209,7 +208,7 @@ extension PipeClient {
         } catch {
             return replies.fail(ticket, PipeFailure(error))
         }
-        Task { [replies] in
+        let task = Task { [replies] in
             do throws(MQTTError) {
                 let response = try await request.response
                 replies.succeed(ticket) { fill(&$0, response) }
@@ -217,6 +216,8 @@ extension PipeClient {
                 replies.fail(ticket, PipeFailure(error))
             }
         }
+        // The client knows whether it was sent: it says canceled or abandoned.
+        if let timeout = op.timeout { replies.expire(ticket, after: timeout) { task.cancel() } }
     }
 
     private func next(_ op: Op) {
