@@ -102,10 +102,10 @@ struct ConnectArguments {
         var limits = Limits()
         limits.atLeastOnce = try fields.integer("atLeastOnceMax", in: 1...10_000) ?? 100
         limits.exactlyOnce = try fields.integer("exactlyOnceMax", in: 1...10_000) ?? 100
-        // Messages are counted here, not their bytes; and what is accepted goes out at once.
+        // Messages are counted here, not their bytes; and what is accepted at QoS 1 goes out at once.
         limits.queuedBytes = .max
-        limits.inFlight = limits.atLeastOnce + limits.exactlyOnce
-        limits.requests = 16_384
+        limits.inFlight = limits.atLeastOnce + limits.exactlyOnceInFlight
+        limits.requests = 16_383
         // From 2 to the largest packet that the standard allows.
         if let size = try fields.integer("maximumPacketSize", in: 1...0xffff_ffff) {
             limits.maximumPacketSize = min(limits.maximumPacketSize, size)
