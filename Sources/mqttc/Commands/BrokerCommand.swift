@@ -31,7 +31,11 @@ struct BrokerCommand: AsyncParsableCommand {
         let signals = Signals()
         let broker: TestBroker
         do {
-            broker = try await TestBroker(host: host, port: port)
+            var configuration = TestBroker.Configuration()
+            configuration.address = .tcp(host: host, port: port)
+            // Nobody asks what it has received.
+            configuration.recordLimit = 0
+            broker = try await TestBroker.start(configuration)
         } catch {
             Descriptor.complain("cannot listen on \(host):\(port): \(error)")
             throw ExitCode(ExitStatus.unavailable)
@@ -42,7 +46,7 @@ struct BrokerCommand: AsyncParsableCommand {
         Descriptor.complain("this broker is for tests and demonstrations only; it keeps nothing when it ends")
         await output.flush()
         let number = await signals.first()
-        await broker.stop()
+        try await broker.stop()
         if let number { throw ExitCode(ExitStatus.signal(number)) }
     }
 }

@@ -20,7 +20,7 @@ struct Demo: AsyncParsableCommand {
     func run() async throws {
         Descriptor.ignoreBrokenPipes()
         let output = LineWriter()
-        let broker = try await TestBroker()
+        let broker = try await TestBroker.start()
         say("An embedded broker on 127.0.0.1:\(broker.port), for demonstrations and tests.", output)
         say("Each level: numbered messages from one client to another, while both connections are cut again and again.\n", output)
         say(row("QoS", "promise", "sent", "cuts", "received", "lost", "doubled", "order", ""), output)
@@ -40,7 +40,7 @@ struct Demo: AsyncParsableCommand {
             return first ?? false
         }
         await output.flush()
-        await broker.stop()
+        try await broker.stop()
         if !holds { throw ExitCode(ExitStatus.failure) }
     }
 

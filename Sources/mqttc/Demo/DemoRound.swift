@@ -71,7 +71,7 @@ struct DemoRound: Sendable {
     }
 
     /// Counts what arrives until the end, and has the connections cut in the middle of it.
-    private func watch(_ messages: Messages) async throws(MQTTError) -> (Ledger, Int) {
+    private func watch(_ messages: Messages) async throws -> (Ledger, Int) {
         var ledger = Ledger(qos)
         var cuts = 0
         for try await message in messages {
@@ -79,8 +79,7 @@ struct DemoRound: Sendable {
             ledger.receive(message.payload.string.flatMap { Int($0) } ?? -1)
             if ledger.received / Self.cutInterval > cuts {
                 cuts += 1
-                broker.disconnect(receiverID)
-                broker.disconnect(senderID)
+                try await broker.cutConnections()
             }
         }
         return (ledger, cuts)
