@@ -20,6 +20,8 @@ struct InboundLedger: Sendable {
         var packetID: PacketID
         var qos: QoS
         var link: Link
+        /// The broker's session that it came from.
+        var epoch: Int
         var isWhole: Bool
         /// The application is done with it.
         var isReleased = false
@@ -87,9 +89,13 @@ struct InboundLedger: Sendable {
     }
 
     /// PUBLISH was dropped as a repetition.
-    mutating func discard(_ packetID: PacketID, origin: Int, qos: QoS) -> Finding? {
-        guard qos == .exactlyOnce, let index = known[packetID], received[index].origin == origin else {
-            return (.atLeastOnce, "message \(origin) is dropped, and is no repetition")
+    mutating func discard(_ packetID: PacketID, origin: Int, qos: QoS, epoch: Int) -> Finding? {
+        guard qos == .exactlyOnce, let index = known[packetID] else { return (.atLeastOnce, "message \(origin) is dropped, and is no repetition") }
+        if received[index].origin != origin {
+            // The broker began a new session in a CONNECT whose CONNACK got lost, and the next CONNACK says "session present":
+            // a hole of the standard that no client can see.
+            guard received[index].epoch != epoch else { return (.atLeastOnce, "message \(origin) is dropped as a repetition of another") }
+            origins[origin].isOwed = false
         }
         owed.append(Owed(packetID: packetID, qos: qos, received: index))
         return nil
@@ -147,7 +153,10 @@ struct InboundLedger: Sendable {
         if let index = known[packetID] { received[index].commit = commit }
     }
 
-    mutating func storeRemoval(_ packetID: PacketID, commit: UInt64) { removals[packetID] = commit }
+    /// The first counts: a second one that a new link caused says the same again.
+    mutating func storeRemoval(_ packetID: PacketID, commit: UInt64) {
+        if removals[packetID] == nil { removals[packetID] = commit }
+    }
 
     // MARK: What the client sends
 

@@ -54,7 +54,7 @@ extension World {
         if qos == .atMostOnce {
             check(volatile.arrive(index))
         } else {
-            check(outbound.arrive(index))
+            check(outbound.arrive(index, epoch: epoch))
             guard failure == nil else { return }
             if publish.payload.count != Int(outbound.publishes[index].size) { fail(.payloadIntact, "message \(index) is cut") }
         }

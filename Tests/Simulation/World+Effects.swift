@@ -19,8 +19,8 @@ extension World {
         case .refused: marks.hit(.refusedPublish)
         case .completed(let serial, let completion): completed(serial, completion)
         case .sessionLost(let serial):
-            marks.hit(.sessionLossAfterPubrec)
-            if settings.canary != .hidesSessionLoss { outbound.sessionLost(serial) }
+            if outbound[serial].isReceived { marks.hit(.sessionLossAfterPubrec) }
+            if settings.canary != .hidesSessionLoss { outbound.sessionLost(serial, on: shell.link) }
         case .resolved(let ticket, let resolution): resolved(ticket, resolution)
         case .deliver(let receipt): deliver(receipt)
         case .discard: discard()
@@ -68,7 +68,7 @@ extension World {
         let (message, finding) = inbound.deliver(
             .init(
                 receipt: receipt, origin: receiving.origin, packetID: receiving.packetID, qos: receiving.qos, link: shell.link,
-                isWhole: receiving.isWhole))
+                epoch: epoch, isWhole: receiving.isWhole))
         check(finding)
         shell.receiving?.message = message
         if settings.canary == .dropsReceived, receipt > 0, dice.chance(1, in: 20) {
@@ -83,7 +83,7 @@ extension World {
         guard let receiving = shell.receiving, !receiving.isSettled else { return fail(.phases, "discard without a PUBLISH") }
         shell.receiving?.isSettled = true
         marks.hit(.duplicateInbound)
-        check(inbound.discard(receiving.packetID, origin: receiving.origin, qos: receiving.qos))
+        check(inbound.discard(receiving.packetID, origin: receiving.origin, qos: receiving.qos, epoch: epoch))
         if settings.canary == .deliversRepetition { check(inbound.repeatHandOver(of: receiving.origin)) }
     }
 
@@ -100,6 +100,7 @@ extension World {
         } else {
             marks.hit(.sessionLoss)
             inbound.forget()
+            shell.isLossDue = true
             application.needsSubscription = true
         }
         if isCalm, application.needsSubscription { after(0, .application) }

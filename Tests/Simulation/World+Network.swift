@@ -61,6 +61,7 @@ extension World {
             move(link, \.toBroker, .arriveAtBroker(link))
         }
         let pending = shell.outbound.count
+        if count > 0 { shell.lastPacketAt = now }
         if count > 0 || (pending > 0 && !shell.hasReportedBlocked) {
             shell.hasReportedBlocked = pending > 0
             if pending > 0 { marks.hit(.blockedWrite) }
