@@ -5,8 +5,8 @@ struct InboundFlow: Sendable, Equatable {
     enum Ownership: Sendable, Equatable {
         /// Handed over under this receipt, and not released. Can transition to: `storing`, `owned`.
         case delivered(Receipt)
-        /// Released, and being stored. Can transition to: `owned`.
-        case storing
+        /// Released, and being stored by this commit. Can transition to: `owned`.
+        case storing(commit: UInt64)
         /// The application owns it: PUBREC goes out, and a repetition is answered and dropped [MQTT-4.3.3-2].
         case owned
         /// PUBREL came, and its removal is being stored. PUBCOMP follows.
@@ -81,10 +81,11 @@ struct InboundFlow: Sendable, Equatable {
         return nil
     }
 
-    mutating func inboundStored(_ packetID: PacketID, into effects: inout Effects) {
-        guard received[packetID] == .storing else { return }
+    /// An earlier commit of the same identifier is about a message of a session that the broker has forgotten since.
+    mutating func inboundStored(_ packetID: PacketID, by commit: UInt64, isOnline: Bool, into effects: inout Effects) {
+        guard received[packetID] == .storing(commit: commit) else { return }
         received[packetID] = .owned
-        acknowledge(into: &effects)
+        if isOnline { acknowledge(into: &effects) }
     }
 
     /// Whether PUBCOMP may go out now.
@@ -96,23 +97,23 @@ struct InboundFlow: Sendable, Equatable {
 
     // MARK: The application
 
-    /// Returns the QoS 2 identifier that is to be stored before its PUBREC.
-    mutating func release(_ receipt: Receipt, isDurable: Bool, into effects: inout Effects) -> PacketID? {
+    /// Returns the QoS 2 identifier that is to be stored before its PUBREC; that will be by `nextCommit`.
+    mutating func release(_ receipt: Receipt, isDurable: Bool, nextCommit: UInt64, into effects: inout Effects) -> PacketID? {
         var toStore: PacketID?
         if due.contains(receipt) {
             guard !due[receipt].isReleased else { return nil }
             due[receipt].isReleased = true
-            if due[receipt].kind == .pubrec { toStore = own(due[receipt].packetID, receipt, isDurable: isDurable) }
+            if due[receipt].kind == .pubrec { toStore = own(due[receipt].packetID, receipt, isDurable: isDurable, nextCommit) }
         } else if let packetID = earlier.removeValue(forKey: receipt) {
-            toStore = own(packetID, receipt, isDurable: isDurable)
+            toStore = own(packetID, receipt, isDurable: isDurable, nextCommit)
         }
         acknowledge(into: &effects)
         return toStore
     }
 
-    private mutating func own(_ packetID: PacketID, _ receipt: Receipt, isDurable: Bool) -> PacketID? {
+    private mutating func own(_ packetID: PacketID, _ receipt: Receipt, isDurable: Bool, _ nextCommit: UInt64) -> PacketID? {
         guard received[packetID] == .delivered(receipt) else { return nil }
-        received[packetID] = isDurable ? .storing : .owned
+        received[packetID] = isDurable ? .storing(commit: nextCommit) : .owned
         return isDurable ? packetID : nil
     }
 

@@ -53,7 +53,7 @@ extension Session {
         case .leaving, .ended: return
         case .idle, .connecting, .handshaking, .online, .waiting: break
         }
-        if let toStore = inbound.release(receipt, isDurable: configuration.isDurable, into: &effects) {
+        if let toStore = inbound.release(receipt, isDurable: configuration.isDurable, nextCommit: commits.next, into: &effects) {
             commits.store(.inbound(toStore), into: &effects)
         }
     }
@@ -65,12 +65,12 @@ extension Session {
 
     mutating func stored(upTo number: UInt64, into effects: inout Effects) {
         let isOnline = if case .online = phase { true } else { false }
-        while let record = commits.next(storedUpTo: number) {
+        while let (record, commit) = commits.next(storedUpTo: number) {
             switch record {
             case .publish(let serial), .notReceived(let serial): outbound.stored(serial)
             case .received(let serial):
                 if outbound.receivedStored(serial), isOnline { effects.append(.send(.pubrel(PublishID.of(serial)))) }
-            case .inbound(let packetID): inbound.inboundStored(packetID, into: &effects)
+            case .inbound(let packetID): inbound.inboundStored(packetID, by: commit, isOnline: isOnline, into: &effects)
             case .removeInbound(let packetID):
                 if inbound.removalStored(packetID), isOnline { effects.append(.send(.pubcomp(packetID))) }
             case .removePublish, .removeAllInbound: break
