@@ -7,8 +7,9 @@ struct InboundLedger: Sendable {
         var qos: QoS
         var queue: Int
         var size: Int32
-        /// The broker queued it for the client, in its session of this number.
+        /// The broker queued it for the client.
         var isOwed = false
+        /// The number of the broker's session that it was published in.
         var epoch: Int
         var handedOver: UInt16 = 0
     }
@@ -20,8 +21,6 @@ struct InboundLedger: Sendable {
         var packetID: PacketID
         var qos: QoS
         var link: Link
-        /// The broker's session that it came from.
-        var epoch: Int
         var isWhole: Bool
         /// The application is done with it.
         var isReleased = false
@@ -89,12 +88,12 @@ struct InboundLedger: Sendable {
     }
 
     /// PUBLISH was dropped as a repetition.
-    mutating func discard(_ packetID: PacketID, origin: Int, qos: QoS, epoch: Int) -> Finding? {
+    mutating func discard(_ packetID: PacketID, origin: Int, qos: QoS) -> Finding? {
         guard qos == .exactlyOnce, let index = known[packetID] else { return (.atLeastOnce, "message \(origin) is dropped, and is no repetition") }
         if received[index].origin != origin {
             // The broker began a new session in a CONNECT whose CONNACK got lost, and the next CONNACK says "session present":
             // a hole of the standard that no client can see.
-            guard received[index].epoch != epoch else { return (.atLeastOnce, "message \(origin) is dropped as a repetition of another") }
+            guard origins[received[index].origin].epoch != origins[origin].epoch else { return (.atLeastOnce, "message \(origin) is dropped as a repetition of another") }
             origins[origin].isOwed = false
         }
         owed.append(Owed(packetID: packetID, qos: qos, received: index))

@@ -30,7 +30,7 @@ extension World {
 
     private mutating func brokerSends(_ bytes: [UInt8], _ number: Int) {
         guard number < World.intruders, connections[number - 1].isOpenAtBroker else { return }
-        guard !connections[number - 1].toClient.isBroken else { return }
+        connections[number - 1].isAnswered = true
         connections[number - 1].toClient.append(bytes)
         move(Link(number), \.toClient, .arriveAtClient(Link(number)))
     }

@@ -68,7 +68,7 @@ extension World {
         let (message, finding) = inbound.deliver(
             .init(
                 receipt: receipt, origin: receiving.origin, packetID: receiving.packetID, qos: receiving.qos, link: shell.link,
-                epoch: epoch, isWhole: receiving.isWhole))
+                isWhole: receiving.isWhole))
         check(finding)
         shell.receiving?.message = message
         if settings.canary == .dropsReceived, receipt > 0, dice.chance(1, in: 20) {
@@ -83,7 +83,7 @@ extension World {
         guard let receiving = shell.receiving, !receiving.isSettled else { return fail(.phases, "discard without a PUBLISH") }
         shell.receiving?.isSettled = true
         marks.hit(.duplicateInbound)
-        check(inbound.discard(receiving.packetID, origin: receiving.origin, qos: receiving.qos, epoch: epoch))
+        check(inbound.discard(receiving.packetID, origin: receiving.origin, qos: receiving.qos))
         if settings.canary == .deliversRepetition { check(inbound.repeatHandOver(of: receiving.origin)) }
     }
 

@@ -58,6 +58,9 @@ extension World {
         let configuration = plan.configuration
         var patience = configuration.reconnectMaximum * 4 + configuration.pauseTimeout * 4 + plan.connectTimeout * 2
         patience += Int64(configuration.keepAliveSeconds) * 6 * second + 120 * second
+        // What waits goes one round trip and one commit after another at worst.
+        let waiting = Int64(broker.pendingCount(of: World.clientID) + outbound.open)
+        patience += waiting * (plan.commitTime * 6 + plan.delay * 12)
         let limit = now + patience
         while failure == nil, !isSettled {
             guard advance(before: limit) else {
@@ -129,7 +132,8 @@ extension World {
         }
         isCalm = true
         // Without a time limit a connection that does not take bytes keeps DISCONNECT waiting: a reset ends it.
-        let patience = plan.configuration.pauseTimeout * 2 + second
+        let portions = Int64(shell.outbound.count * 4 / plan.capacity + 4)
+        let patience = plan.configuration.pauseTimeout * 2 + second + portions * plan.delay * 4
         _ = runOn(until: now + patience)
         if !shell.isEnded, plan.configuration.pauseTimeout == 0 || shell.outbound.isEmpty, link != 0 { closeAtClient(link) }
         guard failure == nil else { return }
