@@ -43,6 +43,7 @@ extension Event {
         case .start: 1
         case .publish(let qos, let bytes): 2 + UInt64(qos.rawValue) << 8 + UInt64(bytes) << 16
         case .withdraw(let serial): 3 + serial << 8
+        case .abandon(let serial): 24 + serial << 8
         case .subscribe(let ticket, let filters): 4 + ticket << 16 + UInt64(filters) << 8
         case .unsubscribe(let ticket): 5 + ticket << 8
         case .ping(let ticket): 6 + ticket << 8

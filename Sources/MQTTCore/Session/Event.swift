@@ -19,6 +19,8 @@ package enum Event: Sendable, Equatable, BitwiseCopyable {
     case publish(qos: QoS, queuedBytes: Int)
     /// Take back a publish that was never sent.
     case withdraw(Serial)
+    /// Give up a publish whose payload cannot be had any more. The link it was being written to must be closed.
+    case abandon(Serial)
     case subscribe(Ticket, filters: Int)
     case unsubscribe(Ticket)
     case ping(Ticket)

@@ -5,8 +5,8 @@ struct InboundFlow: Sendable, Equatable {
     enum Ownership: Sendable, Equatable {
         /// Handed over under this receipt, and not released. Can transition to: `storing`, `owned`.
         case delivered(Receipt)
-        /// Released, and being stored by this commit. Can transition to: `owned`.
-        case storing(commit: UInt64)
+        /// Released, and being stored by the commit of this number. Can transition to: `owned`.
+        case storing(by: UInt64)
         /// The application owns it: PUBREC goes out, and a repetition is answered and dropped [MQTT-4.3.3-2].
         case owned
         /// PUBREL came, and its removal is being stored. PUBCOMP follows.
@@ -34,9 +34,13 @@ struct InboundFlow: Sendable, Equatable {
     /// The message whose payload is still arriving.
     private var incomplete: Receipt?
 
+    var nextReceipt: Receipt { due.end }
+    /// As many answers are due as there are packet identifiers: no conforming broker waits for more [MQTT-2.3.1-4].
+    var isFull: Bool { due.count >= Int(PacketID.max) }
+
     // MARK: The broker
 
-    mutating func publish(_ publish: InboundPublish, isDurable: Bool, into effects: inout Effects) {
+    mutating func publish(_ publish: InboundPublish, commits: inout CommitFlow, into effects: inout Effects) {
         let receipt = due.end
         switch publish.qos {
         case .atMostOnce:
@@ -52,40 +56,47 @@ struct InboundFlow: Sendable, Equatable {
             effects.append(isRepeated ? .discard : .deliver(receipt))
         }
         if !publish.isComplete { incomplete = receipt }
-        acknowledge(into: &effects)
+        acknowledge(commits: &commits, into: &effects)
     }
 
-    mutating func payloadCompleted(into effects: inout Effects) {
+    mutating func payloadCompleted(commits: inout CommitFlow, into effects: inout Effects) {
+        if let receipt = incomplete, due.contains(receipt), due[receipt].isReleased {
+            own(due[receipt].packetID, receipt, commits: &commits, into: &effects)
+        }
         incomplete = nil
-        acknowledge(into: &effects)
+        acknowledge(commits: &commits, into: &effects)
     }
 
-    /// PUBREL is answered with PUBCOMP, known or not [MQTT-4.3.3-2]. Returns the identifier whose removal is to be stored first.
-    mutating func pubrel(_ packetID: PacketID, isDurable: Bool, into effects: inout Effects) -> PacketID? {
+    /// PUBREL is answered with PUBCOMP, known or not [MQTT-4.3.3-2].
+    mutating func pubrel(_ packetID: PacketID, commits: inout CommitFlow, into effects: inout Effects) {
         switch received[packetID] {
         case nil:
             effects.append(.send(.pubcomp(packetID)))
-        case .owned:
-            if isDurable {
-                received[packetID] = .removing
-                return packetID
-            }
-            received[packetID] = nil
-            effects.append(.send(.pubcomp(packetID)))
+        case .owned: remove(packetID, commits: &commits, into: &effects)
         case .delivered, .storing:
             // The broker did not wait for PUBREC. The answers keep their order.
             due.append(Due(kind: .pubcomp, packetID: packetID, isReleased: true))
-            acknowledge(into: &effects)
+            acknowledge(commits: &commits, into: &effects)
         case .removing: break  // PUBCOMP is on its way
         }
-        return nil
     }
 
-    /// An earlier commit of the same identifier is about a message of a session that the broker has forgotten since.
-    mutating func inboundStored(_ packetID: PacketID, by commit: UInt64, isOnline: Bool, into effects: inout Effects) {
-        guard received[packetID] == .storing(commit: commit) else { return }
+    /// Ends the exchange: PUBCOMP goes out now, or once the removal is stored.
+    private mutating func remove(_ packetID: PacketID, commits: inout CommitFlow, into effects: inout Effects) {
+        if commits.isDurable {
+            received[packetID] = .removing
+            commits.store(.removeInbound(packetID), into: &effects)
+        } else {
+            received[packetID] = nil
+            effects.append(.send(.pubcomp(packetID)))
+        }
+    }
+
+    /// The commit of a message that the broker has forgotten since says nothing about the next one under its identifier.
+    mutating func inboundStored(_ packetID: PacketID, by commit: UInt64, commits: inout CommitFlow, into effects: inout Effects) {
+        guard received[packetID] == .storing(by: commit) else { return }
         received[packetID] = .owned
-        if isOnline { acknowledge(into: &effects) }
+        acknowledge(commits: &commits, into: &effects)
     }
 
     /// Whether PUBCOMP may go out now.
@@ -97,28 +108,26 @@ struct InboundFlow: Sendable, Equatable {
 
     // MARK: The application
 
-    /// Returns the QoS 2 identifier that is to be stored before its PUBREC; that will be by `nextCommit`.
-    mutating func release(_ receipt: Receipt, isDurable: Bool, nextCommit: UInt64, into effects: inout Effects) -> PacketID? {
-        var toStore: PacketID?
+    mutating func release(_ receipt: Receipt, commits: inout CommitFlow, into effects: inout Effects) {
         if due.contains(receipt) {
-            guard !due[receipt].isReleased else { return nil }
+            guard !due[receipt].isReleased else { return }
             due[receipt].isReleased = true
-            if due[receipt].kind == .pubrec { toStore = own(due[receipt].packetID, receipt, isDurable: isDurable, nextCommit) }
+            // A message is nobody's before it is whole: when it breaks off, the next one is not a repetition.
+            if receipt != incomplete { own(due[receipt].packetID, receipt, commits: &commits, into: &effects) }
         } else if let packetID = earlier.removeValue(forKey: receipt) {
-            toStore = own(packetID, receipt, isDurable: isDurable, nextCommit)
+            own(packetID, receipt, commits: &commits, into: &effects)
         }
-        acknowledge(into: &effects)
-        return toStore
+        acknowledge(commits: &commits, into: &effects)
     }
 
-    private mutating func own(_ packetID: PacketID, _ receipt: Receipt, isDurable: Bool, _ nextCommit: UInt64) -> PacketID? {
-        guard received[packetID] == .delivered(receipt) else { return nil }
-        received[packetID] = isDurable ? .storing(commit: nextCommit) : .owned
-        return isDurable ? packetID : nil
+    /// A QoS 2 message is the application's now, as soon as that is stored.
+    private mutating func own(_ packetID: PacketID, _ receipt: Receipt, commits: inout CommitFlow, into effects: inout Effects) {
+        guard received[packetID] == .delivered(receipt) else { return }
+        received[packetID] = commits.isDurable ? .storing(by: commits.store(.inbound(packetID), into: &effects)) : .owned
     }
 
     /// Sends what is due: the released ones up to the first that is not.
-    private mutating func acknowledge(into effects: inout Effects) {
+    private mutating func acknowledge(commits: inout CommitFlow, into effects: inout Effects) {
         while !due.isEmpty, due.base != incomplete {
             let next = due[due.base]
             switch next.kind {
@@ -129,8 +138,7 @@ struct InboundFlow: Sendable, Equatable {
                 if let ownership = received[next.packetID], ownership != .owned { return }
                 effects.append(.send(.pubrec(next.packetID)))
             case .pubcomp:
-                received[next.packetID] = nil
-                effects.append(.send(.pubcomp(next.packetID)))
+                remove(next.packetID, commits: &commits, into: &effects)
             }
             due.removeFirst()
         }

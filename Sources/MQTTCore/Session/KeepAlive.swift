@@ -62,8 +62,8 @@ struct KeepAlive: Sendable, Equatable {
     }
 
     /// PINGREQ goes out a quarter early, so that it arrives in time [MQTT-3.1.2-23]. It is also sent when nothing came for as
-    /// long, although the client sends: a broker that is gone shows by its missing answer. A client that waits for an answer,
-    /// or does not read it, still has to show that it is there.
+    /// long, although the client sends: a broker that is gone shows by its missing answer. An answer that is still on its way,
+    /// behind a long packet or while the client does not read, excuses no silence of the client's own.
     func pingDue(awaitsPing: Bool) -> Instant? {
         guard keepAlive > 0 else { return nil }
         return (awaitsPing ? lastSent : min(lastSent, lastReceived)) + (keepAlive - keepAlive / 4)

@@ -11,7 +11,10 @@ public struct Limits: Sendable, Equatable {
     public var queuedBytes = 64 << 20
     /// QoS 1 and 2 publishes on the wire at a time, 1 to 49,152. Beyond, accepted ones wait in order.
     public var inFlight = 100
-    /// Requests (subscribe, unsubscribe, ping) without an answer yet. Beyond: ``MQTTError/Code/tooManyRequests``.
+    /// QoS 2 publishes among them, 1 to 49,152. Mosquitto as it comes (`max_inflight_messages 20`) ends the connection of a 3.1.1
+    /// client at the 21st.
+    public var exactlyOnceInFlight = 20
+    /// Requests (subscribe, unsubscribe, ping) without an answer yet, 1 to 16,383. Beyond: ``MQTTError/Code/tooManyRequests``.
     public var requests = 1_000
     /// Bytes of packets that wait for the operating system to take them. Beyond, a QoS 0 `publish` waits, and `submit` of QoS 0
     /// is refused with ``MQTTError/Code/tooManyRequests``.
@@ -31,7 +34,12 @@ public struct Limits: Sendable, Equatable {
     package func check() throws(MQTTError) {
         guard atLeastOnce >= 0, exactlyOnce >= 0, queuedBytes >= 0 else { throw .denied("a queue limit is negative") }
         guard 1...PublishID.count ~= inFlight else { throw .denied("limits.inFlight is out of 1 to \(PublishID.count)") }
-        guard requests > 0, outboundBytes > 0, receivedMessages > 0, receivedBytes > 0 else {
+        guard 1...PublishID.count ~= exactlyOnceInFlight else {
+            throw .denied("limits.exactlyOnceInFlight is out of 1 to \(PublishID.count)")
+        }
+        // Each open request has an identifier of its own: with more of them the search for a free one would never end.
+        guard 1...Int(RequestID.last) ~= requests else { throw .denied("limits.requests is out of 1 to \(RequestID.last)") }
+        guard outboundBytes > 0, receivedMessages > 0, receivedBytes > 0 else {
             throw .denied("a limit that must be at least 1 is not")
         }
         // The smallest packet with content is a PUBACK of four bytes; below that no session can work.

@@ -26,8 +26,6 @@ struct OutboundFlow: Sendable, Equatable {
         var isCounted = false
         /// Went out before under this identifier, so the next time has DUP [MQTT-3.3.1-1].
         var wasSent = false
-        /// Never went out, under no session: it can be taken back.
-        var isUnseen = true
         var queuedBytes: UInt32
         /// When PUBREC came, in the order of PUBRECs: that of PUBRELs [MQTT-4.6.0-4].
         var receivedOrder: UInt32 = 0
@@ -39,6 +37,7 @@ struct OutboundFlow: Sendable, Equatable {
     /// All below went out on some link, as far as they were due.
     private var sentEnd: Serial
     private var inFlight = 0
+    private var exactlyOnceInFlight = 0
     private var receivedCount: UInt32 = 0
     private(set) var atLeastOnceCount = 0
     private(set) var exactlyOnceCount = 0
@@ -73,10 +72,22 @@ struct OutboundFlow: Sendable, Equatable {
 
     /// Whether it was never sent, and so could be taken back.
     mutating func withdraw(_ serial: Serial) -> Bool {
-        guard publishes.contains(serial), publishes[serial].isUnseen else { return false }
+        // A publish whose session was lost counts as never sent under its identifier, but it may have arrived.
+        guard publishes.contains(serial), serial >= sentEnd else { return false }
         guard publishes[serial].state == .storing || publishes[serial].state == .queued else { return false }
         complete(serial)
         return true
+    }
+
+    /// Gives up a publish that PUBREC has not come for: its payload cannot be sent again.
+    mutating func abandon(_ serial: Serial) -> Bool {
+        guard publishes.contains(serial) else { return false }
+        switch publishes[serial].state {
+        case .storing, .queued, .sent:
+            complete(serial)
+            return true
+        case .storingReceived, .received, .complete: return false
+        }
     }
 
     // MARK: The link
@@ -84,6 +95,7 @@ struct OutboundFlow: Sendable, Equatable {
     mutating func linkLost() {
         cursor = publishes.base
         inFlight = 0
+        exactlyOnceInFlight = 0
     }
 
     /// The session at the broker goes on: PUBRELs first, in the order of their PUBRECs [MQTT-4.6.0-4]; they take no place in flight.
@@ -94,7 +106,8 @@ struct OutboundFlow: Sendable, Equatable {
             publishes[serial].isCounted = false
             if publishes[serial].state == .received { released.append(serial) }
         }
-        released.sort { publishes[$0].receivedOrder < publishes[$1].receivedOrder }
+        // The count may wrap within the ones at hand, so their distance tells.
+        released.sort { Int32(bitPattern: publishes[$0].receivedOrder &- publishes[$1].receivedOrder) < 0 }
         for serial in released { effects.append(.send(.pubrel(PublishID.of(serial)))) }
     }
 
@@ -124,18 +137,21 @@ struct OutboundFlow: Sendable, Equatable {
     }
 
     /// Sends what is due, in order, as far as the places in flight allow.
-    mutating func pump(limit: Int, into effects: inout Effects) {
+    mutating func pump(_ limits: Limits, into effects: inout Effects) {
         // An identifier is free again when the publish `PublishID.count` before has left the ring [MQTT-2.3.1-2].
         let end = min(publishes.end, publishes.base + UInt64(PublishID.count))
-        while cursor < end, inFlight < limit {
+        while cursor < end, inFlight < limits.inFlight {
             let publish = publishes[cursor]
             switch publish.state {
             case .storing: return
             case .queued, .sent:
+                if publish.qos == .exactlyOnce {
+                    guard exactlyOnceInFlight < limits.exactlyOnceInFlight else { return }
+                    exactlyOnceInFlight += 1
+                }
                 effects.append(.sendPublish(cursor, PublishID.of(cursor), isDuplicate: publish.wasSent))
                 publishes[cursor].state = .sent
                 publishes[cursor].wasSent = true
-                publishes[cursor].isUnseen = false
                 publishes[cursor].isCounted = true
                 inFlight += 1
             case .storingReceived, .received, .complete: break
@@ -195,7 +211,10 @@ struct OutboundFlow: Sendable, Equatable {
     private mutating func complete(_ serial: Serial) {
         let publish = publishes[serial]
         publishes[serial].state = .complete
-        if publish.isCounted { inFlight -= 1 }
+        if publish.isCounted {
+            inFlight -= 1
+            if publish.qos == .exactlyOnce { exactlyOnceInFlight -= 1 }
+        }
         if publish.qos == .atLeastOnce { atLeastOnceCount -= 1 } else { exactlyOnceCount -= 1 }
         queuedBytes -= Int(publish.queuedBytes)
         while !publishes.isEmpty, publishes[publishes.base].state == .complete { publishes.removeFirst() }

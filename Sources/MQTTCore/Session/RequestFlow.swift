@@ -11,16 +11,25 @@ struct RequestFlow: Sendable, Equatable {
         var kind: Kind
     }
 
+    private struct Ping: Sendable, Equatable {
+        var ticket: Ticket
+        /// Its place among all PINGREQs of the link, counted from 1.
+        var place: UInt64
+    }
+
     /// Not sent yet: a connect attempt is under way.
     private var waiting: [Request] = []
     /// Sent. A ticket of 0 has been abandoned; its identifier stays in use until the answer comes [MQTT-2.3.1-3].
     private var sent: [PacketID: Request] = [:]
-    /// The PINGREQs without an answer, oldest first. 0: an automatic one, or abandoned.
-    private var pings: [Ticket] = []
+    /// PINGREQs of the application without an answer, oldest first. A ticket of 0 has been abandoned.
+    private var pings: [Ping] = []
+    /// All PINGREQs of this link, the automatic ones too. PINGRESPs come in their order.
+    private var pingsSent: UInt64 = 0
+    private var pingsAnswered: UInt64 = 0
     private var lastID: PacketID = 0
 
     var count: Int { waiting.count + sent.count + pings.count }
-    var awaitsPing: Bool { !pings.isEmpty }
+    var awaitsPing: Bool { pingsAnswered < pingsSent }
 
     // MARK: The application
 
@@ -28,7 +37,9 @@ struct RequestFlow: Sendable, Equatable {
 
     mutating func send(_ request: Request, into effects: inout Effects) {
         switch request.kind {
-        case .ping: ping(request.ticket, into: &effects)
+        case .ping:
+            ping(into: &effects)
+            pings.append(Ping(ticket: request.ticket, place: pingsSent))
         case .subscribe:
             effects.append(.sendSubscribe(request.ticket, register(request)))
         case .unsubscribe:
@@ -36,8 +47,9 @@ struct RequestFlow: Sendable, Equatable {
         }
     }
 
-    mutating func ping(_ ticket: Ticket, into effects: inout Effects) {
-        pings.append(ticket)
+    /// A PINGREQ that nobody waits for.
+    mutating func ping(into effects: inout Effects) {
+        pingsSent += 1
         effects.append(.send(.pingreq))
     }
 
@@ -49,14 +61,15 @@ struct RequestFlow: Sendable, Equatable {
     }
 
     mutating func cancel(_ ticket: Ticket, into effects: inout Effects) {
+        guard ticket != 0 else { return }  // nobody's, and that of abandoned requests
         if let index = waiting.firstIndex(where: { $0.ticket == ticket }) {
             waiting.remove(at: index)
             effects.append(.resolved(ticket, .canceled))
         } else if let packetID = sent.first(where: { $0.value.ticket == ticket })?.key {
             sent[packetID]?.ticket = 0
             effects.append(.resolved(ticket, .abandoned))
-        } else if let index = pings.firstIndex(of: ticket) {
-            pings[index] = 0
+        } else if let index = pings.firstIndex(where: { $0.ticket == ticket }) {
+            pings[index].ticket = 0
             effects.append(.resolved(ticket, .abandoned))
         }
     }
@@ -81,9 +94,11 @@ struct RequestFlow: Sendable, Equatable {
     }
 
     mutating func pingresp(into effects: inout Effects) {
-        guard !pings.isEmpty else { return }
-        let ticket = pings.removeFirst()
-        if ticket != 0 { effects.append(.resolved(ticket, .answered)) }
+        guard awaitsPing else { return }
+        pingsAnswered += 1
+        guard let ping = pings.first, ping.place == pingsAnswered else { return }
+        pings.removeFirst()
+        if ping.ticket != 0 { effects.append(.resolved(ping.ticket, .answered)) }
     }
 
     // MARK: The link
@@ -97,9 +112,11 @@ struct RequestFlow: Sendable, Equatable {
     /// What was sent ends; what waits goes on waiting.
     mutating func linkLost(_ resolution: Resolution, into effects: inout Effects) {
         for ticket in sent.values.map(\.ticket).sorted() where ticket != 0 { effects.append(.resolved(ticket, resolution)) }
-        for ticket in pings where ticket != 0 { effects.append(.resolved(ticket, resolution)) }
+        for ping in pings where ping.ticket != 0 { effects.append(.resolved(ping.ticket, resolution)) }
         sent = [:]
         pings = []
+        pingsSent = 0
+        pingsAnswered = 0
     }
 
     mutating func refuseWaiting(_ resolution: Resolution, into effects: inout Effects) {

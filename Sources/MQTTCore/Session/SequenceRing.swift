@@ -19,8 +19,9 @@ package struct SequenceRing<Element> {
     /// The element of a number that the ring contains.
     package subscript(number: UInt64) -> Element {
         get {
-            guard contains(number), let element = slots[slot(number)] else { preconditionFailure("\(number) is not in \(base)..<\(end)") }
-            return element
+            precondition(contains(number), "the number is not in the ring")
+            // A slot within base..<end is never nil.
+            return slots[slot(number)]!
         }
         _modify {
             precondition(contains(number), "the number is not in the ring")

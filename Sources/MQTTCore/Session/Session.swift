@@ -8,7 +8,7 @@ package struct Session: Sendable, Equatable {
     var outbound: OutboundFlow
     var inbound = InboundFlow()
     var requests = RequestFlow()
-    var commits = CommitFlow()
+    var commits: CommitFlow
     var keepAlive: KeepAlive
     private var reconnection: Reconnection
     private var lastLink: Link = 0
@@ -23,6 +23,7 @@ package struct Session: Sendable, Equatable {
         self.configuration = configuration
         outbound = OutboundFlow(firstSerial: firstSerial)
         asksForCleanSession = configuration.cleanSession || configuration.alwaysCleanSession
+        commits = CommitFlow(isDurable: configuration.isDurable)
         keepAlive = KeepAlive(pauseTimeout: configuration.pauseTimeout, keepAliveSeconds: configuration.keepAliveSeconds)
         reconnection = Reconnection(
             minimum: configuration.reconnectMinimum, maximum: configuration.reconnectMaximum, stableTime: configuration.stableTime,
@@ -35,9 +36,10 @@ package struct Session: Sendable, Equatable {
         case .start: if phase == .idle { dial(into: &effects) }
         case .publish(let qos, let queuedBytes): publish(qos, queuedBytes: queuedBytes, into: &effects)
         case .withdraw(let serial): withdraw(serial, into: &effects)
-        case .subscribe(let ticket, let filters): request(.init(ticket: ticket, kind: .subscribe(filters: filters)), at: now, into: &effects)
-        case .unsubscribe(let ticket): request(.init(ticket: ticket, kind: .unsubscribe), at: now, into: &effects)
-        case .ping(let ticket): request(.init(ticket: ticket, kind: .ping), at: now, into: &effects)
+        case .abandon(let serial): abandon(serial, into: &effects)
+        case .subscribe(let ticket, let filters): request(ticket, .subscribe(filters: filters), at: now, into: &effects)
+        case .unsubscribe(let ticket): request(ticket, .unsubscribe, at: now, into: &effects)
+        case .ping(let ticket): request(ticket, .ping, at: now, into: &effects)
         case .cancel(let ticket): requests.cancel(ticket, into: &effects)
         case .release(let receipt): release(receipt, into: &effects)
         case .disconnect(let ticket): disconnect(ticket, into: &effects)
@@ -70,6 +72,17 @@ package struct Session: Sendable, Equatable {
         }
     }
 
+    /// The receipt that the next message gets: those below belong to messages that came before.
+    package var nextReceipt: Receipt { inbound.nextReceipt }
+
+    /// Whether a request made now would wait for the attempt that is under way.
+    package var attemptIsUnderWay: Bool {
+        switch phase {
+        case .idle, .connecting, .handshaking, .waiting: !reconnection.hasFailed
+        case .online, .leaving, .ended: false
+        }
+    }
+
     // MARK: Connecting
 
     private mutating func dial(into effects: inout Effects) {
@@ -85,7 +98,9 @@ package struct Session: Sendable, Equatable {
         effects.append(.sendConnect(cleanSession: asksForCleanSession))  // [MQTT-3.1.0-1]
     }
 
-    private mutating func connack(sessionPresent: Bool, _ code: ReasonCode, _ link: Link, at now: Instant, into effects: inout Effects) {
+    private mutating func connack(
+        sessionPresent: Bool, _ code: ReasonCode, _ link: Link, at now: Instant, into effects: inout Effects
+    ) {
         guard code == .success else { return fail(.refused(code), at: now, into: &effects) }
         if sessionPresent, asksForCleanSession {  // [MQTT-3.2.2-1]
             return fail(.violation(.sessionPresentAfterClean), at: now, into: &effects)
@@ -108,11 +123,9 @@ package struct Session: Sendable, Equatable {
         if forgot { commits.store(.removeAllInbound, into: &effects) }
     }
 
-    func pumpLimit() -> Int { configuration.limits.inFlight }
-
     mutating func pump(into effects: inout Effects) {
         guard case .online = phase else { return }
-        outbound.pump(limit: pumpLimit(), into: &effects)
+        outbound.pump(configuration.limits, into: &effects)
     }
 
     // MARK: Losing the connection
@@ -180,7 +193,7 @@ package struct Session: Sendable, Equatable {
         case .online:
             if let due = keepAlive.pingDue(awaitsPing: requests.awaitsPing), due <= now {
                 keepAlive.pinged(awaitsPing: requests.awaitsPing, at: now)
-                requests.ping(0, into: &effects)
+                requests.ping(into: &effects)
             }
             giveUpIfSilent(awaitsConnack: false, at: now, into: &effects)
         }
@@ -193,7 +206,8 @@ package struct Session: Sendable, Equatable {
 
     // MARK: Requests
 
-    private mutating func request(_ request: RequestFlow.Request, at now: Instant, into effects: inout Effects) {
+    private mutating func request(_ ticket: Ticket, _ kind: RequestFlow.Kind, at now: Instant, into effects: inout Effects) {
+        let request = RequestFlow.Request(ticket: ticket, kind: kind)
         if requests.count >= configuration.limits.requests { return effects.append(.resolved(request.ticket, .tooManyRequests)) }
         switch phase {
         case .online:
@@ -224,10 +238,14 @@ package struct Session: Sendable, Equatable {
 
     private mutating func receivedOnline(_ packet: InboundPacket, at now: Instant, into effects: inout Effects) {
         switch packet {
-        case .publish(let publish): inbound.publish(publish, isDurable: configuration.isDurable, into: &effects)
+        case .publish(let publish):
+            if publish.qos != .atMostOnce, inbound.isFull { return fail(.violation(.identifiersExhausted), at: now, into: &effects) }
+            inbound.publish(publish, commits: &commits, into: &effects)
         case .puback(let packetID): complete(outbound.puback(packetID), into: &effects)
         case .pubrec(let packetID): pubrec(packetID, into: &effects)
-        case .pubrel(let packetID): pubrel(packetID, into: &effects)
+        case .pubrel(let packetID):
+            if inbound.isFull { return fail(.violation(.identifiersExhausted), at: now, into: &effects) }
+            inbound.pubrel(packetID, commits: &commits, into: &effects)
         case .pubcomp(let packetID): complete(outbound.pubcomp(packetID), into: &effects)
         case .suback(let packetID, let codes):
             do throws(ProtocolViolation) {

@@ -21,6 +21,11 @@ extension Session {
         finish(serial, .withdrawn, into: &effects)
     }
 
+    mutating func abandon(_ serial: Serial, into effects: inout Effects) {
+        guard phase != .ended, outbound.abandon(serial) else { return }
+        finish(serial, .withdrawn, into: &effects)
+    }
+
     mutating func complete(_ serial: Serial?, into effects: inout Effects) {
         // An acknowledgement that nothing waits for is ignored.
         guard let serial else { return }
@@ -41,36 +46,28 @@ extension Session {
         }
     }
 
-    mutating func pubrel(_ packetID: PacketID, into effects: inout Effects) {
-        if let toRemove = inbound.pubrel(packetID, isDurable: configuration.isDurable, into: &effects) {
-            commits.store(.removeInbound(toRemove), into: &effects)
-        }
-    }
-
     /// After the end, and after DISCONNECT, nothing is acknowledged: the broker delivers again.
     mutating func release(_ receipt: Receipt, into effects: inout Effects) {
         switch phase {
         case .leaving, .ended: return
         case .idle, .connecting, .handshaking, .online, .waiting: break
         }
-        if let toStore = inbound.release(receipt, isDurable: configuration.isDurable, nextCommit: commits.next, into: &effects) {
-            commits.store(.inbound(toStore), into: &effects)
-        }
+        inbound.release(receipt, commits: &commits, into: &effects)
     }
 
     mutating func payloadCompleted(into effects: inout Effects) {
         guard case .online = phase else { return }
-        inbound.payloadCompleted(into: &effects)
+        inbound.payloadCompleted(commits: &commits, into: &effects)
     }
 
     mutating func stored(upTo number: UInt64, into effects: inout Effects) {
         let isOnline = if case .online = phase { true } else { false }
-        while let (record, commit) = commits.next(storedUpTo: number) {
-            switch record {
+        while let commit = commits.next(storedUpTo: number) {
+            switch commit.record {
             case .publish(let serial), .notReceived(let serial): outbound.stored(serial)
             case .received(let serial):
                 if outbound.receivedStored(serial), isOnline { effects.append(.send(.pubrel(PublishID.of(serial)))) }
-            case .inbound(let packetID): inbound.inboundStored(packetID, by: commit, isOnline: isOnline, into: &effects)
+            case .inbound(let packetID): inbound.inboundStored(packetID, by: commit.number, commits: &commits, into: &effects)
             case .removeInbound(let packetID):
                 if inbound.removalStored(packetID), isOnline { effects.append(.send(.pubcomp(packetID))) }
             case .removePublish, .removeAllInbound: break

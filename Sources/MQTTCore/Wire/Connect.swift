@@ -43,12 +43,16 @@ package struct Connect: Sendable, Equatable {
         }
         if let will {
             try TopicName.check(will.topic)
-            guard will.payload.count <= 65_535 else { throw .denied("the will's payload is longer than 65,535 bytes", "MQTT 3.1.1 section 3.1.3.3") }
+            guard will.payload.count <= 65_535 else {
+                throw .denied("the will's payload is longer than 65,535 bytes", "MQTT 3.1.1 section 3.1.3.3")
+            }
         }
         if let username { try UTF8Rules.check(username, "the user name") }
         if let password {
             guard username != nil else { throw .denied("a password needs a user name", "MQTT-3.1.2-22") }
-            guard password.count <= 65_535 else { throw .denied("the password is longer than 65,535 bytes", "MQTT 3.1.1 section 3.1.3.5") }
+            guard password.count <= 65_535 else {
+                throw .denied("the password is longer than 65,535 bytes", "MQTT 3.1.1 section 3.1.3.5")
+            }
         }
     }
 

@@ -11,6 +11,8 @@
     }
 
     package mutating func byte(_ value: UInt8) {
+        // The subscript checks in debug builds only.
+        unsafe precondition(count < memory.count, "a packet's encodedLength is too small")
         unsafe memory[count] = value
         count += 1
     }

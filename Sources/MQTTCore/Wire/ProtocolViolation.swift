@@ -21,6 +21,7 @@ package enum ProtocolViolation: UInt8, Error, Sendable, Hashable, CaseIterable, 
     case connackRepeated
     case subackReturnCode
     case subackCount
+    case identifiersExhausted
 
     package var message: String { text.0 }
 
@@ -50,6 +51,7 @@ package enum ProtocolViolation: UInt8, Error, Sendable, Hashable, CaseIterable, 
         case .connackRepeated: ("a second CONNACK", "MQTT-3.2.0-1")
         case .subackReturnCode: ("reserved SUBACK return code", "MQTT-3.9.3-2")
         case .subackCount: ("SUBACK with another number of return codes than filters", "MQTT-3.8.4-5")
+        case .identifiersExhausted: ("more messages without acknowledgement than there are packet identifiers", "MQTT-2.3.1-4")
         }
     }
 }

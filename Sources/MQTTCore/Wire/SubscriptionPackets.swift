@@ -6,8 +6,8 @@ package struct Subscribe: Sendable, Equatable {
 
     package func check() throws(MQTTError) {
         try checkCount(subscriptions.count, "MQTT-3.8.3-3")
-        for subscription in subscriptions { try TopicFilter.check(subscription.filter) }
         try checkLength(remainingLength)
+        for subscription in subscriptions { try TopicFilter.check(subscription.filter) }
     }
 
     package var remainingLength: Int { subscriptions.reduce(2) { $0 + 3 + $1.filter.utf8.count } }
@@ -32,8 +32,8 @@ package struct Unsubscribe: Sendable, Equatable {
 
     package func check() throws(MQTTError) {
         try checkCount(filters.count, "MQTT-3.10.3-2")
-        for filter in filters { try TopicFilter.check(filter) }
         try checkLength(remainingLength)
+        for filter in filters { try TopicFilter.check(filter) }
     }
 
     package var remainingLength: Int { filters.reduce(2) { $0 + 2 + $1.utf8.count } }

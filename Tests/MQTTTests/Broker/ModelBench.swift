@@ -24,7 +24,7 @@ private func pairs(_ digits: Substring) -> [UInt8] {
 }
 
 /// A broker model, what came out of it, and connections by number. All bytes in are written by hand.
-struct ModelBench {
+final class ModelBench {
     var model: BrokerModel
     var now: Int64 = 0
     var closed: [Int] = []
@@ -37,43 +37,43 @@ struct ModelBench {
         model = BrokerModel(configuration: configuration)
     }
 
-    mutating func open(_ number: Int, _ description: String? = nil, faults: ConnectionFaults = ConnectionFaults()) {
+    func open(_ number: Int, _ description: String? = nil, faults: ConnectionFaults = ConnectionFaults()) {
         model.connectionOpened(BrokerModel.ConnectionID(number), faults: faults, at: now)
         if let description { feed(number, description) }
     }
 
     /// Opens, connects with Clean Session 1 and no keep-alive, and forgets the CONNACK.
-    mutating func openClean(_ number: Int, _ letter: String, faults: ConnectionFaults = ConnectionFaults()) {
+    func openClean(_ number: Int, _ letter: String, faults: ConnectionFaults = ConnectionFaults()) {
         open(number, "10 0D 00 04 'MQTT' 04 02 00 00 00 01 '\(letter)'", faults: faults)
         sent[number] = nil
     }
 
     /// The same with Clean Session 0; tells whether the session was present.
     @discardableResult
-    mutating func openPersistent(_ number: Int, _ letter: String, faults: ConnectionFaults = ConnectionFaults()) -> Bool {
+    func openPersistent(_ number: Int, _ letter: String, faults: ConnectionFaults = ConnectionFaults()) -> Bool {
         open(number, "10 0D 00 04 'MQTT' 04 00 00 00 00 01 '\(letter)'", faults: faults)
-        let connack = sent[number]?.prefix(4)
-        sent[number]?.removeFirst(min(4, sent[number]?.count ?? 0))
-        return connack.map { Array($0) } == [0x20, 2, 1, 0]
+        let answer = take(number)
+        if answer.count > 4 { sent[number] = Array(answer.dropFirst(4)) }
+        return answer.prefix(4) == [0x20, 2, 1, 0]
     }
 
-    mutating func feed(_ number: Int, _ description: String) {
+    func feed(_ number: Int, _ description: String) {
         model.received(bytes(description), from: BrokerModel.ConnectionID(number), at: now)
         gather()
     }
 
-    mutating func close(_ number: Int) {
+    func close(_ number: Int) {
         model.connectionClosed(BrokerModel.ConnectionID(number), at: now)
         gather()
     }
 
-    mutating func tick(at time: Int64) {
+    func tick(at time: Int64) {
         now = time
         model.tick(at: time)
         gather()
     }
 
-    mutating func gather() {
+    func gather() {
         for output in model.takeOutputs() {
             switch output {
             case .send(let id, let bytes): sent[id.number, default: []].append(contentsOf: bytes)
@@ -84,10 +84,14 @@ struct ModelBench {
     }
 
     /// What was sent since the last call.
-    mutating func take(_ number: Int) -> [UInt8] {
+    func take(_ number: Int) -> [UInt8] {
         gather()
         return sent.removeValue(forKey: number) ?? []
     }
+
+    func duplicate(_ clientID: String) -> Bool { model.duplicateLastPublish(to: clientID, at: now) }
+
+    func raw(_ description: String, to clientID: String) -> Bool { model.send(raw: bytes(description), to: clientID, at: now) }
 
     var statements: [String] { model.violations.map(\.statement) }
     var suspected: [String] { model.suspicions.map(\.statement) }

@@ -5,7 +5,7 @@ import Testing
 struct ModelConnectTests {
     @Test("CONNECT with everything in it is accepted with CONNACK 0 [MQTT-3.1.4-4]")
     func everything() {
-        var bench = ModelBench()
+        let bench = ModelBench()
         // The example of section 3.1.2.3 in its flags: user name, password, will at QoS 1, clean session.
         bench.open(
             1, "10 27 00 04 'MQTT' 04 CE 00 0A 00 03 'abc' 00 04 'will' 00 03 'bye' 00 04 'user' 00 05 'sesam' 30 03 00 01 'a'")
@@ -17,7 +17,7 @@ struct ModelConnectTests {
 
     @Test("Bytes may be cut anywhere")
     func cutAnywhere() {
-        var bench = ModelBench()
+        let bench = ModelBench()
         bench.open(1)
         let stream = bytes("10 0D 00 04 'MQTT' 04 02 00 00 00 01 'a' 30 05 00 01 't' 'hi' C0 00 32 06 00 01 't' 00 07 'x'")
         for byte in stream {
@@ -30,7 +30,7 @@ struct ModelConnectTests {
 
     @Test("An unsupported level gets CONNACK 1 and a close [MQTT-3.1.2-2]")
     func level() {
-        var bench = ModelBench()
+        let bench = ModelBench()
         bench.open(1, "10 0E 00 04 'MQTT' 05 02 00 3C 00 00 01 'a'")
         #expect(bench.take(1) == bytes("20 02 00 01"))
         #expect(bench.closed == [1])
@@ -39,7 +39,7 @@ struct ModelConnectTests {
 
     @Test("An empty client identifier gets one assigned, with Clean Session only [MQTT-3.1.3-7], [MQTT-3.1.3-8]")
     func emptyClientID() {
-        var bench = ModelBench()
+        let bench = ModelBench()
         bench.open(1, "10 0C 00 04 'MQTT' 04 02 00 00 00 00")
         #expect(bench.take(1) == bytes("20 02 00 00"))
         bench.open(2, "10 0C 00 04 'MQTT' 04 00 00 00 00 00")
@@ -50,7 +50,7 @@ struct ModelConnectTests {
 
     @Test("User names and passwords are looked up, CONNACK 4 and 5")
     func credentials() {
-        var bench = ModelBench { $0.credentials = ["u": bytes("'p'")] }
+        let bench = ModelBench { $0.credentials = ["u": bytes("'p'")] }
         bench.open(1, "10 13 00 04 'MQTT' 04 C2 00 00 00 01 'a' 00 01 'u' 00 01 'p'")
         bench.open(2, "10 13 00 04 'MQTT' 04 C2 00 00 00 01 'b' 00 01 'u' 00 01 'q'")
         bench.open(3, "10 10 00 04 'MQTT' 04 82 00 00 00 01 'c' 00 01 'u'")
@@ -67,7 +67,7 @@ struct ModelConnectTests {
 
     @Test("Refusals by configuration: per client identifier, for the next connects, per connection")
     func refusals() {
-        var bench = ModelBench { $0.refusals = ["b": 2] }
+        let bench = ModelBench { $0.refusals = ["b": 2] }
         bench.model.refuseNext([3, 0])
         bench.open(1, "10 0D 00 04 'MQTT' 04 02 00 00 00 01 'a'")
         bench.open(2, "10 0D 00 04 'MQTT' 04 02 00 00 00 01 'a'")
@@ -81,7 +81,7 @@ struct ModelConnectTests {
 
     @Test("A session is kept with Clean Session 0, and gone after Clean Session 1 [MQTT-3.2.2-1] to [MQTT-3.2.2-3]")
     func sessionPresent() {
-        var bench = ModelBench()
+        let bench = ModelBench()
         #expect(!bench.openPersistent(1, "a"))
         bench.close(1)
         #expect(bench.openPersistent(2, "a"))
@@ -94,7 +94,7 @@ struct ModelConnectTests {
 
     @Test("The same client identifier takes over: the old connection closes, its will is published [MQTT-3.1.4-2]")
     func takeOver() {
-        var bench = ModelBench()
+        let bench = ModelBench()
         bench.openClean(9, "w")
         bench.feed(9, "82 06 00 01 00 01 'x' 00")
         bench.open(1, "10 13 00 04 'MQTT' 04 04 00 00 00 01 'a' 00 01 'x' 00 01 'y'")
@@ -110,7 +110,7 @@ struct ModelConnectTests {
 
     @Test("The will comes after a failure, not after DISCONNECT [MQTT-3.14.4-3]", arguments: [true, false])
     func will(disconnects: Bool) {
-        var bench = ModelBench()
+        let bench = ModelBench()
         bench.openClean(9, "w")
         bench.feed(9, "82 06 00 01 00 01 'x' 02")
         _ = bench.take(9)
@@ -125,7 +125,7 @@ struct ModelConnectTests {
 
     @Test("Silence for one and a half keep-alives ends the connection [MQTT-3.1.2-24]")
     func keepAlive() {
-        var bench = ModelBench()
+        let bench = ModelBench()
         bench.open(1, "10 0D 00 04 'MQTT' 04 02 00 0A 00 01 'a'")
         #expect(bench.model.nextDeadline == 15_000_000_000)
         bench.now = 7_000_000_000
@@ -141,7 +141,7 @@ struct ModelConnectTests {
 
     @Test("A connection that says nothing is closed, and one that is not read is not")
     func connectTimeout() {
-        var bench = ModelBench { $0.connectTimeout = .seconds(2) }
+        let bench = ModelBench { $0.connectTimeout = .seconds(2) }
         bench.open(1)
         bench.open(2)
         bench.model.reading(false, from: BrokerModel.ConnectionID(2), at: 0)

@@ -4,7 +4,7 @@ import Testing
 @Suite("Broker model: what a client must not send")
 struct ModelViolationTests {
     /// Before CONNECT, each on a connection of its own. None of them gets an answer [MQTT-3.1.4-1].
-    static let unconnected: [(String, String)] = [
+    static let first: [(String, String)] = [
         ("C0 00", "MQTT-3.1.0-1"),
         ("30 03 00 01 'a'", "MQTT-3.1.0-1"),
         ("E0 00", "MQTT-3.1.0-1"),
@@ -28,16 +28,16 @@ struct ModelViolationTests {
         ("10 02 00 04", "MQTT-3.1.4-1"),
     ]
 
-    @Test("Before CONNECT", arguments: unconnected)
+    @Test("Before CONNECT", arguments: first)
     func unconnected(packet: String, statement: String) {
-        var bench = ModelBench()
+        let bench = ModelBench()
         bench.open(1, packet)
         #expect(bench.statements == [statement])
         #expect(bench.closed == [1])
         #expect(bench.take(1) == [])
     }
 
-    static let connected: [(String, String)] = [
+    static let later: [(String, String)] = [
         ("10 0D 00 04 'MQTT' 04 02 00 00 00 01 'a'", "MQTT-3.1.0-2"),
         ("00 00", "MQTT-4.8.0-1"),
         ("F0 00", "MQTT-4.8.0-1"),
@@ -99,9 +99,9 @@ struct ModelViolationTests {
         ("E0 00 C0 00", "MQTT-3.14.4-2"),
     ]
 
-    @Test("After CONNECT", arguments: connected)
+    @Test("After CONNECT", arguments: later)
     func connected(packet: String, statement: String) {
-        var bench = ModelBench()
+        let bench = ModelBench()
         bench.openClean(1, "a")
         bench.feed(1, packet)
         #expect(bench.statements == [statement])
@@ -116,7 +116,7 @@ struct ModelViolationTests {
 
     @Test("A violation publishes the will")
     func will() {
-        var bench = ModelBench()
+        let bench = ModelBench()
         bench.openClean(9, "w")
         bench.feed(9, "82 06 00 01 00 01 'x' 00")
         _ = bench.take(9)
@@ -127,7 +127,7 @@ struct ModelViolationTests {
 
     @Test("Bytes after DISCONNECT count later too, once [MQTT-3.14.4-2]")
     func afterDisconnect() {
-        var bench = ModelBench()
+        let bench = ModelBench()
         bench.openClean(1, "a")
         bench.feed(1, "E0 00")
         #expect(bench.closed == [1])
@@ -140,7 +140,7 @@ struct ModelViolationTests {
 
     @Test("A packet beyond the size limit is refused by its fixed header")
     func tooLarge() {
-        var bench = ModelBench { $0.maximumPacketSize = 100 }
+        let bench = ModelBench { $0.maximumPacketSize = 100 }
         bench.openClean(1, "a")
         bench.feed(1, "30 80 01")
         #expect(bench.statements == ["MQTT-4.8.0-1"])
@@ -148,12 +148,9 @@ struct ModelViolationTests {
 
     @Test("Characters of all lengths are fine, U+FEFF included [MQTT-1.5.3-3]")
     func text() {
-        var bench = ModelBench()
+        let bench = ModelBench()
         bench.openClean(1, "a")
-        bench.feed(1, "30 0E 00 0C EF BB BF 'z' C3 A9 F0 90 8D 88 ED 9F BF")
-        #expect(bench.statements == ["MQTT-3.3.2-1"])
-        bench.openClean(2, "b")
-        bench.feed(2, "30 0F 00 0D EF BB BF 'z' C3 A9 F0 90 8D 88 ED 9F BF")
+        bench.feed(1, "30 0F 00 0D EF BB BF 'z' C3 A9 F0 90 8D 88 ED 9F BF")
         #expect(bench.published.map(\.topicBytes) == [bytes("EF BB BF 'z' C3 A9 F0 90 8D 88 ED 9F BF")])
     }
 }

@@ -16,8 +16,9 @@ struct BrokerBacklog<Element> {
     }
 
     mutating func append(_ element: Element) {
-        if head > 32, head * 2 > slots.count {
-            slots.removeSubrange(0..<head)
+        // Gaps stay fewer than elements, even behind a first one that never leaves.
+        if slots.count > 32, slots.count > 2 * count {
+            slots.removeAll { if case nil = $0 { true } else { false } }
             head = 0
         }
         slots.append(element)

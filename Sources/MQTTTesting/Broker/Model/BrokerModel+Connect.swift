@@ -31,7 +31,10 @@ extension BrokerModel {
 
     private mutating func refusal(of connect: BrokerConnect, _ slot: Int) -> UInt8? {
         if let code = connections[slot].faults.refusal { return code }
-        if !refusalsToCome.isEmpty { return refusalsToCome.removeFirst() }
+        if !refusalsToCome.isEmpty {
+            let code = refusalsToCome.removeFirst()
+            if code != 0 { return code }
+        }
         if !configuration.refusals.isEmpty, let code = configuration.refusals[String(decoding: connect.clientID, as: UTF8.self)] {
             return code
         }

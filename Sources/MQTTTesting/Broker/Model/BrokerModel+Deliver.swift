@@ -62,7 +62,6 @@ extension BrokerModel {
         send(
             queued.message, qos: queued.qos, retain: queued.retain, isDuplicate: false, packetID: outbound.packetID, slot)
         outbound.isSent = true
-        outbound.wasSent = true
         sessions[session].inFlight.append(outbound)
     }
 
@@ -87,12 +86,11 @@ extension BrokerModel {
             guard let outbound = sessions[session].inFlight[position], !outbound.isSent else { continue }
             guard hasRoom(slot) else { return }
             sessions[session].inFlight[position]?.isSent = true
-            sessions[session].inFlight[position]?.wasSent = true
             sessions[session].unsentInFlight -= 1
             switch outbound.wait {
             case .puback, .pubrec:
                 send(
-                    outbound.message, qos: outbound.qos, retain: outbound.retain, isDuplicate: outbound.wasSent,
+                    outbound.message, qos: outbound.qos, retain: outbound.retain, isDuplicate: true,
                     packetID: outbound.packetID, slot)
             case .pubcomp: sendPubrel(outbound.packetID, slot)
             }

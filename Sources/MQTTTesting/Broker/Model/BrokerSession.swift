@@ -38,8 +38,6 @@ struct BrokerSession: Sendable {
         var wait: Wait
         /// Sent on the present connection. An acknowledgement for what was not is no acknowledgement.
         var isSent = false
-        /// Sent on any connection: DUP from then on [MQTT-3.3.1-1].
-        var wasSent = false
     }
 
     struct Queued: Sendable {

@@ -1,0 +1,137 @@
+public import Logging
+public import NIOCore
+public import NIOPosix
+
+/// An MQTT client: one session with one broker, over any number of connections.
+///
+/// Make it, then `run` it. While it runs it connects, and reconnects for ever; publishes that were accepted go out in order
+/// across all of that, and every call tells by its ``MQTTError/fate-swift.property`` what became of it.
+///
+/// All methods can be called from any task. What they accept is in call order.
+public final class MQTTClient: Sendable {
+    let engine: Engine
+
+    /// - Throws: ``MQTTError/Code/invalidArgument`` or ``MQTTError/Code/unsupported`` for anything in the configuration that cannot
+    ///   be honoured. No connection is made.
+    public init(
+        _ configuration: Configuration, eventLoopGroup: any EventLoopGroup = .singletonMultiThreadedEventLoopGroup, logger: Logger? = nil
+    ) throws(MQTTError) {
+        engine = try Engine(configuration, eventLoop: eventLoopGroup.next(), logger: logger)
+    }
+
+    /// With a broker's URL, such as `mqtt://broker.example.com`.
+    public convenience init(broker: String, session: SessionOptions, logger: Logger? = nil) throws(MQTTError) {
+        try self.init(Configuration(broker: try Broker(broker), session: session), logger: logger)
+    }
+
+    // MARK: Running
+
+    /// Connects, and reconnects for ever. Returns after ``disconnect()`` or ``close()``.
+    ///
+    /// Canceling the task says DISCONNECT, without waiting for what was accepted.
+    ///
+    /// - Throws: What ended it: with ``Configuration/retriesFirstConnect`` off, the failure of the first attempt.
+    public func run() async throws(MQTTError) {
+        try engine.start()
+        try await untilEnded()
+    }
+
+    /// Connects, runs `body`, waits up to ``Configuration/drainTimeout`` for what was accepted to be delivered, and says DISCONNECT.
+    ///
+    /// When `body` throws or the task is canceled, DISCONNECT is said without waiting.
+    public func run<Result>(_ body: (MQTTClient) async throws -> Result) async throws -> Result {
+        try engine.start()
+        do {
+            let result = try await body(self)
+            await engine.drain()
+            try? await engine.disconnect()
+            try await untilEnded()
+            return result
+        } catch {
+            try? await engine.disconnect()
+            throw error
+        }
+    }
+
+    private func untilEnded() async throws(MQTTError) {
+        let error = try await engine.ended.value { [engine] in
+            Task { try? await engine.disconnect() }
+        }
+        if let error { throw error }
+    }
+
+    /// Returns when there is a connection that the broker accepted.
+    ///
+    /// - Throws: What ended the client; ``MQTTError/Code/canceled``.
+    @discardableResult public func waitUntilOnline() async throws(MQTTError) -> Online { try await engine.waitUntilOnline() }
+
+    /// The states of the connection from now on. Each call gives a sequence of its own.
+    public var connectionStates: ConnectionStates { engine.states.observe() }
+
+    /// Says DISCONNECT behind everything that was submitted, closes the connection, and ends the client. The broker drops the will
+    /// [MQTT-3.14.4-3].
+    ///
+    /// It does not wait for acknowledgements: deliveries that are not complete report ``MQTTError/Code/suspended``.
+    ///
+    /// - Throws: ``MQTTError/Code/down`` when there was no connection, ``MQTTError/Code/closed`` when the client had ended. It has
+    ///   ended in any case.
+    public func disconnect() async throws(MQTTError) { try await engine.disconnect() }
+
+    /// Closes the connection without a word, and ends the client: the broker publishes the will. It can be called again.
+    public func close() async {
+        engine.close()
+        _ = try? await engine.ended.value(onCancel: {})
+    }
+
+    // MARK: Publishing
+
+    /// Publishes a message.
+    ///
+    /// At QoS 0 it returns when the packet is in the outbound buffer, and waits while that is full. At QoS 1 and 2 it returns when
+    /// the message is stored: from then on it will reach the broker, over any number of connections.
+    ///
+    /// Not waited for: the broker. See ``Delivery/completed``.
+    ///
+    /// - Parameters:
+    ///   - retain: The broker keeps it for those who subscribe later, in place of the one before [MQTT-3.3.1-10].
+    ///   - until: At QoS 0, whether to wait for the operating system to take all bytes.
+    /// - Throws: ``MQTTError/Code/invalidArgument``: nothing happened. ``MQTTError/Code/down`` (QoS 0): there is no connection,
+    ///   nothing was sent. ``MQTTError/Code/tooManyRequests`` (QoS 1 and 2): the queue is full, nothing was stored.
+    ///   ``MQTTError/Code/closed``. ``MQTTError/Code/canceled``: nothing was sent.
+    ///   ``MQTTError/Code/submissionInterrupted`` (QoS 0, `until: .written`): part of it may have gone out.
+    @discardableResult public func publish(
+        _ payload: Payload, to topic: String, _ qos: QoS = .atMostOnce, retain: Bool = false, until: Written = .buffered
+    ) async throws(MQTTError) -> Delivery {
+        let delivery = try await engine.publish(Publication(payload, to: topic, qos, retain: retain))
+        if qos == .atMostOnce, until == .written { _ = try await delivery.completed }
+        return delivery
+    }
+
+    /// How far a QoS 0 publish has got when the call returns.
+    public enum Written: Sendable {
+        /// It is in the outbound buffer, and will be written unless the connection is lost first.
+        case buffered
+        /// The operating system has it.
+        case written
+    }
+
+    /// Accepts a publish, or refuses it, at once and in call order.
+    ///
+    /// - Throws: As ``publish(_:to:_:retain:until:)``; in place of waiting for room in the outbound buffer,
+    ///   ``MQTTError/Code/tooManyRequests``.
+    public func submit(_ payload: Payload, to topic: String, _ qos: QoS = .atMostOnce, retain: Bool = false) throws(MQTTError) -> Delivery {
+        try engine.submit(Publication(payload, to: topic, qos, retain: retain))
+    }
+
+    /// Accepts many publishes in one go. Each is checked before the first is accepted.
+    ///
+    /// - Throws: As ``submit(_:to:_:retain:)``, for the first that is refused. Those before it were accepted, and go on.
+    public func submit(contentsOf batch: some Collection<Publication>) throws(MQTTError) -> [Delivery] {
+        try engine.submit(contentsOf: batch)
+    }
+
+    /// Clears the retained message of a topic, by an empty one with retain [MQTT-3.3.1-10].
+    @discardableResult public func clearRetained(_ topic: String, _ qos: QoS = .atLeastOnce) async throws(MQTTError) -> Delivery {
+        try await publish(.empty, to: topic, qos, retain: true)
+    }
+}

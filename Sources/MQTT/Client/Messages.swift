@@ -1,0 +1,80 @@
+/// Received messages, in the order of their arrival.
+///
+/// Asking for the next message acknowledges the one before: an application that was interrupted gets it again. A queue of
+/// bounded size is behind it; while it is full, the client does not read, and the broker slows down.
+public struct Messages: AsyncSequence, Sendable {
+    public typealias Element = Message
+    public typealias Failure = MQTTError
+
+    let queue: MessageQueue
+
+    /// One iterator at a time. When it goes away without having asked for another message, the last one was not acknowledged:
+    /// it is the first one of the next iterator. (Leaving the scope of ``MQTTClient/subscribe(to:atMost:_:)`` normally
+    /// acknowledges it.)
+    public func makeAsyncIterator() -> Iterator { Iterator(queue) }
+
+    public struct Iterator: AsyncIteratorProtocol {
+        private let cursor: Cursor
+
+        init(_ queue: MessageQueue) { cursor = Cursor(queue) }
+
+        /// Acknowledges the message before, and waits for the next one. Nil when the client has ended.
+        ///
+        /// Cancellation loses nothing: it throws ``MQTTError/Code/canceled``, and `next` can be called again.
+        public mutating func next() async throws(MQTTError) -> Message? { try await next(isolation: #isolation) }
+
+        public mutating func next(isolation actor: isolated (any Actor)?) async throws(MQTTError) -> Message? {
+            if let message = cursor.nextAtHand() { return message }
+            return try await cursor.next(isolation: actor)
+        }
+    }
+}
+
+@available(*, unavailable)
+extension Messages.Iterator: Sendable {}
+
+/// The place of an iterator in its queue. It holds a batch, so that most steps take no lock.
+private final class Cursor {
+    private let queue: MessageQueue
+    private var batch: [Received] = []
+    private var index = 0
+    private var consumedBytes = 0
+    private var current: Received?
+
+    init(_ queue: MessageQueue) {
+        self.queue = queue
+        queue.attach()
+    }
+
+    deinit {
+        queue.detach(unreleased: current, unread: batch[index...], consumed: index, bytes: consumedBytes)
+    }
+
+    /// Releases the message before, and hands out the next one of the batch.
+    func nextAtHand() -> Message? {
+        if let released = current {
+            current = nil
+            queue.releases.release(released)
+        }
+        while index < batch.count {
+            let received = batch[index]
+            index += 1
+            consumedBytes += received.heldBytes
+            if received.receipt == 0, !received.message.payload.isStreamed { return received.message }
+            if queue.releases.isStale(received) { continue }
+            current = received
+            return received.message
+        }
+        return nil
+    }
+
+    func next(isolation actor: isolated (any Actor)?) async throws(MQTTError) -> Message? {
+        while true {
+            let (consumed, bytes) = (index, consumedBytes)
+            batch.removeAll(keepingCapacity: true)
+            (index, consumedBytes) = (0, 0)
+            guard try await queue.take(into: &batch, consumed: consumed, bytes: bytes, isolation: actor) else { return nil }
+            if let message = nextAtHand() { return message }
+        }
+    }
+}

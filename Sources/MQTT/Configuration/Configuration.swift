@@ -1,0 +1,108 @@
+public import MQTTCore
+public import MQTTTransport
+
+/// Everything that a client can be told. All of it is checked when the client is made; what cannot be honoured throws.
+public struct Configuration: Sendable {
+    /// Where the broker is.
+    public var broker: Broker
+    /// Who the client is for the broker, and where its session lives.
+    public var session: SessionOptions
+    public var version = MQTTVersion.v3_1_1
+    /// The longest silence of the client, in whole seconds up to 65,535: PINGREQ goes out on its own. Zero is off.
+    public var keepAlive = Duration.seconds(60)
+    public var username: String?
+    /// Up to 65,535 bytes. Needs a user name [MQTT-3.1.2-22].
+    public var password: [UInt8]?
+    /// The message that the broker publishes when the connection ends without DISCONNECT.
+    public var will: Will?
+    public var limits = Limits()
+    /// The longest silence of a broker that is waited for: from CONNECT to CONNACK, from PINGREQ to PINGRESP, between the bytes of
+    /// a packet that has begun to arrive, and while the connection takes no bytes. It is a minimum rate of one byte per duration,
+    /// not a total. Then the connection is given up. Zero is off.
+    public var pauseTimeout = Duration.seconds(10)
+    /// How long an attempt to open a connection may take.
+    public var connectTimeout = Duration.seconds(10)
+    public var reconnect = ReconnectPolicy()
+    /// How long `run` waits at its end for what was accepted to be delivered.
+    public var drainTimeout = Duration.seconds(5)
+    /// Whether subscriptions are made again when the broker has lost the session.
+    public var resubscribes = true
+    /// Whether a first attempt to connect that fails is followed by more. If not, it ends the client with its error.
+    public var retriesFirstConnect = true
+    /// Whether requests wait while a connect attempt is under way. They fail with ``MQTTError/Code/down`` once one failed.
+    public var requestsWait = true
+    /// What happens to messages that no sequence asks for.
+    public var unclaimed = UnclaimedPolicy()
+    /// Brings connections in place of TCP and Unix sockets.
+    public var dialer: (any Dialer)?
+
+    public init(broker: Broker, session: SessionOptions) {
+        self.broker = broker
+        self.session = session
+    }
+}
+
+/// How long to pause between attempts to connect.
+public struct ReconnectPolicy: Sendable, Equatable {
+    /// The least pause, and the first one after a loss.
+    public var minimum = Duration.milliseconds(100)
+    /// The pause grows up to this while attempts fail. After a refusal by the broker it is at its maximum at once.
+    public var maximum = Duration.seconds(60)
+    /// A connection that was up for so long is good: the next loss begins with the minimum again.
+    public var stableTime = Duration.seconds(5)
+
+    public init() {}
+}
+
+/// What happens to received messages that no sequence asks for, such as those of a subscription that is left over at the broker.
+public struct UnclaimedPolicy: Sendable, Equatable {
+    public enum Action: Sendable {
+        /// They are acknowledged and dropped, counted and logged.
+        case acknowledge
+        /// The connection is ended, so that nothing is lost; the reason names the topic.
+        case endConnection
+    }
+
+    /// How long they are held, without acknowledgement, for a sequence to come.
+    public var grace = Duration.seconds(30)
+    public var action = Action.acknowledge
+
+    public init() {}
+}
+
+/// The session at both ends: the client identifier, and where this end of it lives.
+public struct SessionOptions: Sendable {
+    let clientID: String
+    let clean: Bool
+
+    /// A session in memory: it survives any number of connections, and ends with the process.
+    ///
+    /// - Parameters:
+    ///   - id: The client identifier. Two clients with the same one throw each other off the broker [MQTT-3.1.4-2]. An empty one
+    ///     lets the broker choose, which implies a clean session on every connection [MQTT-3.1.3-7].
+    ///   - clean: Ask the broker to forget what it has under this identifier when the first connection is made. Later
+    ///     reconnects always ask to continue.
+    public static func volatile(id: String, clean: Bool = false) -> SessionOptions {
+        SessionOptions(clientID: id, clean: clean || id.isEmpty)
+    }
+}
+
+/// A message that the broker publishes for a client that vanished.
+public struct Will: Sendable {
+    public var payload: [UInt8]
+    public var topic: String
+    public var qos: QoS
+    public var retain: Bool
+
+    public init(_ payload: some Sequence<UInt8>, to topic: String, _ qos: QoS = .atMostOnce, retain: Bool = false) {
+        self.payload = Array(payload)
+        self.topic = topic
+        self.qos = qos
+        self.retain = retain
+    }
+
+    /// With a text as payload.
+    public init(_ payload: String, to topic: String, _ qos: QoS = .atMostOnce, retain: Bool = false) {
+        self.init(payload.utf8, to: topic, qos, retain: retain)
+    }
+}

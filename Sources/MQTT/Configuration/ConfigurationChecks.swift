@@ -1,0 +1,65 @@
+internal import MQTTTransport
+
+/// Everything that can be wrong with a configuration shows here, before any connection is made.
+extension Configuration {
+    /// The session's part of it.
+    func sessionConfiguration() throws(MQTTError) -> SessionConfiguration {
+        guard version == .v3_1_1 else { throw MQTTError(.unsupported, .denied, "MQTT 5.0 is not supported yet") }
+        try limits.check()
+        var result = SessionConfiguration()
+        result.version = version
+        result.cleanSession = session.clean
+        result.alwaysCleanSession = session.clientID.isEmpty
+        result.keepAliveSeconds = try keepAliveSeconds()
+        result.pauseTimeout = try nanoseconds(pauseTimeout, "pauseTimeout")
+        result.reconnectMinimum = try nanoseconds(reconnect.minimum, "reconnect.minimum")
+        result.reconnectMaximum = try nanoseconds(reconnect.maximum, "reconnect.maximum")
+        guard reconnect.minimum <= reconnect.maximum else { throw .denied("reconnect.minimum is above reconnect.maximum") }
+        result.stableTime = try nanoseconds(reconnect.stableTime, "reconnect.stableTime")
+        guard connectTimeout > .zero else { throw .denied("connectTimeout must be above zero") }
+        _ = try nanoseconds(drainTimeout, "drainTimeout")
+        result.retriesFirstConnect = retriesFirstConnect
+        result.requestsWait = requestsWait
+        result.limits = limits
+        return result
+    }
+
+    /// The CONNECT packet, but for the clean session flag.
+    func connectPacket() throws(MQTTError) -> Connect {
+        let packet = Connect(
+            version: version, clientID: session.clientID, cleanSession: session.clean, keepAliveSeconds: try keepAliveSeconds(),
+            will: will.map { Connect.Will(topic: $0.topic, payload: $0.payload, qos: $0.qos, retain: $0.retain) },
+            username: username ?? broker.username, password: password ?? broker.password.map { Array($0.utf8) })
+        try packet.check()
+        return packet
+    }
+
+    func makeDialer() throws(MQTTError) -> any Dialer {
+        if let dialer { return dialer }
+        switch broker.address {
+        case .tcp(let host, let port):
+            guard !host.isEmpty, !host.utf8.contains(0) else { throw .denied("the broker's host is empty or has U+0000") }
+            guard 1...65_535 ~= port else { throw .denied("the broker's port is out of 1 to 65535") }
+            return TCPDialer(host: host, port: port)
+        case .unix(let path):
+            // sockaddr_un holds 108 bytes on Linux and 104 on Darwin, the terminating zero included.
+            guard 1...103 ~= path.utf8.count, !path.utf8.contains(0) else {
+                throw .denied("the path of a Unix socket has 1 to 103 bytes, without U+0000")
+            }
+            return UnixDialer(path: path)
+        }
+    }
+
+    private func keepAliveSeconds() throws(MQTTError) -> UInt16 {
+        let seconds = keepAlive.components.seconds
+        guard keepAlive.components.attoseconds == 0, 0...65_535 ~= seconds else {
+            throw .denied("keepAlive must be 0 to 65,535 whole seconds", "MQTT 3.1.1 section 3.1.2.10")
+        }
+        return UInt16(seconds)
+    }
+
+    private func nanoseconds(_ duration: Duration, _ name: String) throws(MQTTError) -> Int64 {
+        guard duration >= .zero else { throw .denied("\(name) is negative") }
+        return duration.nanoseconds
+    }
+}

@@ -1,0 +1,36 @@
+/// What a step leaves to be done after the engine's lock has been given back: continuations run, and observers hear.
+struct Aftermath {
+    enum Change {
+        case online(sessionPresent: Bool)
+        case offline(MQTTError, unsentBytes: Int)
+        case attemptFailed(MQTTError)
+        case ended(MQTTError?)
+    }
+
+    var completions: [(DeliveryRecord, Result<Delivery.Outcome, MQTTError>)] = []
+    var interruptions: [(DeliveryRecord, MQTTError)] = []
+    var resolutions: [(OpenRequest, Resolution, codes: [UInt8])] = []
+    var written: [(Eventual<Void>, Result<Void, MQTTError>)] = []
+    var changes: [Change] = []
+
+    var isEmpty: Bool {
+        completions.isEmpty && interruptions.isEmpty && resolutions.isEmpty && written.isEmpty && changes.isEmpty
+    }
+
+    func run(_ change: (Change) -> Void) {
+        for (record, error) in interruptions { record.interrupted(error) }
+        for (record, result) in completions { record.resolve(result) }
+        for (request, resolution, codes) in resolutions { request.resolve(resolution, codes: codes) }
+        for (eventual, result) in written { eventual.resolve(result) }
+        for state in changes { change(state) }
+    }
+}
+
+/// What a step leaves to the event loop.
+struct LoopWork {
+    var dial: Link?
+    var hangUps: [Link] = []
+    var hangUpAfterFlush: Link?
+
+    var isEmpty: Bool { dial == nil && hangUps.isEmpty && hangUpAfterFlush == nil }
+}

@@ -1,0 +1,187 @@
+internal import NIOCore
+internal import Synchronization
+
+/// One connection: received bytes become steps of the session, and the outbound buffer becomes writes.
+final class ConnectionHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = Never
+    typealias OutboundOut = ByteBuffer
+
+    /// Packets that are stepped while the engine's lock is held.
+    private static let packetsPerLock = 256
+
+    let link: Link
+    let engine: Engine
+    private(set) var context: ChannelHandlerContext?
+    private var framer: PacketFramer
+    private let writer: ConnectionWriter
+    /// A read that waits for the gate.
+    private var isReadPending = false
+    /// The payload that is arriving. Nil while it is dropped.
+    private var stream: PayloadStream?
+    private var failure: String?
+    private var isLeaving = false
+
+    init(engine: Engine, link: Link) {
+        self.engine = engine
+        self.link = link
+        writer = ConnectionWriter(engine: engine, link: link)
+        framer = PacketFramer(maximumPacketSize: engine.configuration.limits.maximumPacketSize)
+    }
+
+    // MARK: The channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if context.channel.isActive { engine.opened(self) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        engine.opened(self)
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.context = nil
+        stream?.fail(MQTTError(.connectionLost, .unknown, "the connection was lost in the middle of the payload; at QoS 1 and 2 it comes again"))
+        stream = nil
+        engine.closed(self, failure)
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        failure = "the connection failed: \(error)"
+        context.close(promise: nil)
+    }
+
+    /// Gated: while a consumer is full, nothing is read.
+    func read(context: ChannelHandlerContext) {
+        if engine.gate.isOpen || isLeaving { context.read() } else { isReadPending = true }
+    }
+
+    func resumeReading() {
+        guard isReadPending, let context else { return }
+        isReadPending = false
+        context.read()
+    }
+
+    // MARK: Received bytes
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isLeaving else { return }
+        var input = unwrapInboundIn(data)
+        while self.context != nil, receive(&input) {}
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        engine.runLoop()
+        context.fireChannelReadComplete()
+    }
+
+    /// What a batch of packets leaves to be done outside of the lock, in its order.
+    private enum Outcome {
+        case received(Received)
+        case chunk(PayloadStream, ByteBuffer)
+    }
+
+    /// Steps a batch of packets. Returns whether there is more to do.
+    private func receive(_ input: inout ByteBuffer) -> Bool {
+        let now = engine.now
+        var outcomes: [Outcome] = []
+        let (isDone, aftermath) = engine.state.withLock { state -> (Bool, Aftermath) in
+            guard state.session.phase.link == link else { return (true, state.takeAftermath()) }
+            var isDone = false
+            do throws(ProtocolViolation) {
+                for _ in 0..<Self.packetsPerLock {
+                    guard let frame = try framer.next(&input) else {
+                        isDone = true
+                        break
+                    }
+                    step(frame, &state, at: now, &outcomes)
+                }
+            } catch {
+                state.step(.violation(error), at: now)
+                isDone = true
+            }
+            state.step(.received(midPacket: framer.isMidPacket), at: now)
+            return (isDone, state.takeAftermath())
+        }
+        engine.finish(aftermath)
+        handOver(outcomes)
+        return !isDone
+    }
+
+    private func step(_ frame: PacketFramer.Frame, _ state: inout EngineState, at now: Instant, _ outcomes: inout [Outcome]) {
+        switch frame {
+        case .packet(let packet): state.step(.packet(packet), at: now)
+        case .suback(let packet, let codes): state.suback(packet, codes: codes, at: now)
+        case .publish(let head, let topic, let payload):
+            let publish = InboundPublish(qos: head.qos, packetID: head.packetID)
+            guard case .deliver(let receipt) = state.publish(publish, at: now) else { return }
+            outcomes.append(.received(received(head, topic, Payload(payload), receipt)))
+        case .publishHead(let head, let topic):
+            let publish = InboundPublish(qos: head.qos, packetID: head.packetID, isComplete: false)
+            guard case .deliver(let receipt) = state.publish(publish, at: now) else { return stream = nil }
+            let stream = PayloadStream(count: head.payloadLength, gate: engine.gate)
+            self.stream = stream
+            outcomes.append(.received(received(head, topic, Payload(.stream(stream)), receipt)))
+        case .chunk(let chunk, let isLast):
+            if let stream { outcomes.append(.chunk(stream, chunk)) }
+            guard isLast else { return }
+            stream = nil
+            state.step(.payloadCompleted, at: now)
+        }
+    }
+
+    private func received(_ head: PublishHead, _ topic: String, _ payload: Payload, _ receipt: Receipt) -> Received {
+        let message = Message(topic: topic, payload: payload, qos: head.qos, retain: head.retain, isDuplicate: head.isDuplicate)
+        return Received(message: message, receipt: receipt)
+    }
+
+    private func handOver(_ outcomes: [Outcome]) {
+        var batch: [Received] = []
+        batch.reserveCapacity(outcomes.count)
+        for outcome in outcomes {
+            switch outcome {
+            case .received(let received): batch.append(received)
+            case .chunk(let stream, let chunk): stream.append(chunk)
+            }
+        }
+        guard !batch.isEmpty else { return }
+        engine.router.route(batch)
+        engine.watchUnclaimed()
+    }
+
+    // MARK: Writes and the end
+
+    func flush() {
+        guard let context else { return }
+        writer.flush(self, context)
+    }
+
+    /// A long write shows its progress only here.
+    func noteProgress() {
+        guard let context else { return }
+        writer.noteProgress(context)
+    }
+
+    func giveUp(_ reason: String) {
+        failure = reason
+        hangUp()
+    }
+
+    func hangUp() { context?.close(promise: nil) }
+
+    /// Everything that was sent goes out. Then the sending side is closed, and the broker's last bytes are read and dropped:
+    /// closing at once could make the network drop the DISCONNECT.
+    func hangUpAfterFlush() {
+        isLeaving = true
+        writer.whenFlushed { [self] in
+            guard let context else { return }
+            context.close(mode: .output).assumeIsolated().whenFailure { _ in self.hangUp() }
+            context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(500)) { self.hangUp() }
+            isReadPending = true
+            resumeReading()
+        }
+    }
+}

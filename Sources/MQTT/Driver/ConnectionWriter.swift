@@ -1,0 +1,149 @@
+internal import NIOCore
+internal import Synchronization
+
+/// Brings the outbound buffer to the channel: one batch at a time, as large as there is, so that many packets are one system call.
+///
+/// Confined to the event loop of its connection.
+final class ConnectionWriter {
+    /// Bytes of a batch.
+    private static let batchLength = 256 << 10
+    /// Batches until the event loop gets to do something else.
+    private static let batchesPerTurn = 16
+
+    private let engine: Engine
+    private let link: Link
+    /// A batch is with the channel.
+    private var isWriting = false
+    private var isFlushing = false
+    /// A buffer that was written and can be filled again.
+    private var spare: ByteBuffer?
+    /// Called when there is nothing left to write.
+    private var whenFlushed: (() -> Void)?
+    /// What the channel held when it was last looked at.
+    private var lastBuffered = 0
+
+    init(engine: Engine, link: Link) {
+        self.engine = engine
+        self.link = link
+    }
+
+    /// Writes until there is nothing left, or the channel takes no more: then the completion of the write comes back here.
+    func flush(_ connection: ConnectionHandler, _ context: ChannelHandlerContext) {
+        guard !isFlushing, !isWriting else { return }
+        isFlushing = true
+        var batches = 0
+        while !isWriting, writeBatch(connection, context) {
+            batches += 1
+            guard batches < Self.batchesPerTurn else {
+                engine.wake()
+                break
+            }
+        }
+        isFlushing = false
+        finishIfFlushed()
+    }
+
+    func whenFlushed(_ action: @escaping () -> Void) {
+        whenFlushed = action
+        finishIfFlushed()
+    }
+
+    private func finishIfFlushed() {
+        guard !isWriting, let action = whenFlushed, engine.state.withLock({ $0.outbound.isEmpty }) else { return }
+        whenFlushed = nil
+        action()
+    }
+
+    /// Returns whether there was anything to write.
+    private func writeBatch(_ connection: ConnectionHandler, _ context: ChannelHandlerContext) -> Bool {
+        let segments = engine.state.withLock { state -> [OutboundBuffer.Segment] in
+            guard state.link == link, state.session.phase.link == link else { return [] }
+            let segments = state.outbound.take(upTo: Self.batchLength, spare: &spare)
+            state.isWriting = !segments.isEmpty
+            return segments
+        }
+        guard let first = segments.first else { return false }
+        isWriting = true
+        if case .source(let source, let serial) = first {
+            write(source, serial, connection)
+        } else {
+            write(segments, connection, context)
+        }
+        return true
+    }
+
+    private func write(_ segments: [OutboundBuffer.Segment], _ connection: ConnectionHandler, _ context: ChannelHandlerContext) {
+        var bytes = 0
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        for (index, segment) in segments.enumerated() {
+            guard case .bytes(let buffer) = segment else { continue }
+            bytes += buffer.readableBytes
+            context.write(connection.wrapOutboundOut(buffer), promise: index == segments.count - 1 ? promise : nil)
+        }
+        promise.futureResult.assumeIsolated().whenSuccess { self.wrote(bytes, isLast: true, connection) }
+        context.flush()
+        if isWriting { noteStart() }
+    }
+
+    /// The channel did not take all of it at once: from now on its silence counts.
+    private func noteStart() {
+        engine.state.withLock { state in
+            guard state.session.phase.link == link else { return }
+            state.step(.written(pending: state.outbound.pending), at: engine.now)
+        }
+    }
+
+    /// Reads and writes the source in chunks, one at a time: memory stays bounded.
+    private func write(_ source: any PayloadSource, _ serial: Serial?, _ connection: ConnectionHandler) {
+        guard source.count > 0 else { return wrote(0, isLast: true, connection) }
+        let bound = NIOLoopBound((self, connection), eventLoop: engine.eventLoop)
+        let engine = engine
+        Task {
+            var offset = 0
+            do throws(MQTTError) {
+                while offset < source.count {
+                    let chunk = try await source.chunk(at: offset)
+                    offset += chunk.readableBytes
+                    let isLast = offset >= source.count
+                    let written = engine.eventLoop.flatSubmit { () -> EventLoopFuture<Void> in
+                        let (writer, connection) = bound.value
+                        return writer.write(chunk, isLast: isLast, connection)
+                    }
+                    // When the connection is gone the rest is of no use, and the session knows.
+                    guard (try? await written.get()) != nil else { return }
+                }
+            } catch {
+                engine.payloadUnavailable(serial, error)
+                engine.eventLoop.execute { bound.value.1.giveUp("a payload's source failed") }
+            }
+        }
+    }
+
+    private func write(_ chunk: ByteBuffer, isLast: Bool, _ connection: ConnectionHandler) -> EventLoopFuture<Void> {
+        guard let context = connection.context else { return engine.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel) }
+        let written = context.writeAndFlush(connection.wrapOutboundOut(chunk))
+        written.assumeIsolated().whenSuccess { self.wrote(chunk.readableBytes, isLast: isLast, connection) }
+        noteStart()
+        return written
+    }
+
+    /// The operating system took bytes; with `isLast`, all of the batch.
+    private func wrote(_ bytes: Int, isLast: Bool, _ connection: ConnectionHandler) {
+        if isLast { isWriting = false }
+        let aftermath = engine.state.withLock { state -> Aftermath in
+            guard state.link == link, state.session.phase.link == link else { return Aftermath() }
+            state.isWriting = isWriting
+            state.wrote(bytes, limit: engine.configuration.limits.outboundBytes, at: engine.now)
+            return state.takeAftermath()
+        }
+        engine.finish(aftermath)
+        if isLast, !isFlushing, let context = connection.context { flush(connection, context) }
+    }
+
+    /// Tells the session that a long write goes on, when it does.
+    func noteProgress(_ context: ChannelHandlerContext) {
+        guard isWriting, let buffered = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes) else { return }
+        defer { lastBuffered = buffered }
+        if buffered != lastBuffered { noteStart() }
+    }
+}

@@ -1,0 +1,177 @@
+internal import Logging
+internal import NIOCore
+internal import Synchronization
+
+/// The one way through the client: submissions, received packets and time go into the session, and its effects come out.
+///
+/// The session and the outbound buffer are behind one lock. `submit` steps the session on the caller's thread, so a publish is
+/// accepted or refused synchronously and in call order. The event loop steps received packets. Continuations run after the lock
+/// was given back, and the network is touched on the event loop only.
+final class Engine: Sendable {
+    let configuration: Configuration
+    let eventLoop: any EventLoop
+    let dialer: any Dialer
+    let logger: Logger?
+    let gate: ReadGate
+    let releases: ReleaseBox
+    let router: Router
+    let consumers = ConsumerTable()
+    let states = StateBroadcast()
+    let ended = Eventual<MQTTError?>()
+    let state: Mutex<EngineState>
+    private let onlineWait = Mutex(Eventual<Online>())
+    let loop: NIOLoopBoundBox<LoopState>
+    /// Messages that were acknowledged without anybody having asked for them.
+    let unclaimedCount = Atomic<UInt64>(0)
+
+    init(_ configuration: Configuration, eventLoop: any EventLoop, logger: Logger?) throws(MQTTError) {
+        let sessionConfiguration = try configuration.sessionConfiguration()
+        let connect = try configuration.connectPacket()
+        dialer = try configuration.makeDialer()
+        self.configuration = configuration
+        self.eventLoop = eventLoop
+        self.logger = logger
+        gate = ReadGate(eventLoop: eventLoop)
+        releases = ReleaseBox(eventLoop: eventLoop)
+        router = Router(limits: configuration.limits, gate: gate, releases: releases, consumers: consumers)
+        let session = Session(sessionConfiguration, seed: UInt64.random(in: .min ... .max))
+        state = Mutex(EngineState(session: session, connect: connect))
+        loop = NIOLoopBoundBox.makeBoxSendingValue(LoopState(), eventLoop: eventLoop)
+        gate.onChange { [weak self] in self?.gateChanged() }
+        releases.onRelease { [weak self] in self?.released() }
+    }
+
+    var now: Instant { Instant(nanoseconds: Int64(clamping: eventLoop.now.uptimeNanoseconds)) }
+
+    // MARK: Steps
+
+    /// Steps under the lock, then does what is left: on the loop at once, elsewhere by waking it.
+    @discardableResult func perform<R>(_ body: (inout EngineState) -> R) -> R {
+        let (result, aftermath, wakes) = state.withLock { state -> (R, Aftermath, Bool) in
+            let result = body(&state)
+            let aftermath = state.takeAftermath()
+            return (result, aftermath, !eventLoop.inEventLoop && state.needsWake())
+        }
+        finish(aftermath)
+        if eventLoop.inEventLoop { runLoop() } else if wakes { wake() }
+        return result
+    }
+
+    func wake() { eventLoop.execute { self.runLoop() } }
+
+    func finish(_ aftermath: Aftermath) {
+        guard !aftermath.isEmpty else { return }
+        aftermath.run { change in changed(change) }
+    }
+
+    private func changed(_ change: Aftermath.Change) {
+        switch change {
+        case .online(let sessionPresent): online(sessionPresent)
+        case .offline(let error, let unsentBytes):
+            logger?.debug("offline", metadata: ["error": "\(error)", "unsentBytes": "\(unsentBytes)"])
+            onlineWait.withLock { $0 = Eventual() }
+            states.send(.offline(error))
+        case .attemptFailed(let error):
+            logger?.debug("connect attempt failed", metadata: ["error": "\(error)"])
+            states.send(.attemptFailed(error))
+        case .ended(let error):
+            logger?.debug("ended", metadata: error.map { ["error": "\($0)"] } ?? [:])
+            onlineWait.withLock { $0 }.resolve(.failure(error ?? .closed))
+            states.send(.closed)
+            router.end(.finished)
+            ended.resolve(.success(error))
+        }
+    }
+
+    private func online(_ sessionPresent: Bool) {
+        logger?.debug("online", metadata: ["sessionPresent": "\(sessionPresent)"])
+        let online = Online(sessionPresent: sessionPresent)
+        onlineWait.withLock { $0 }.resolve(.success(online))
+        states.send(.online(online))
+        if sessionPresent {
+            // What was not acknowledged comes again. The first receipt of the new link is the next one.
+            releases.markStale(below: state.withLock { $0.session.nextReceipt })
+            router.dropStale()
+        } else if configuration.resubscribes {
+            resubscribe()
+        }
+    }
+
+    func waitUntilOnline() async throws(MQTTError) -> Online {
+        try await onlineWait.withLock { $0 }.value()
+    }
+
+    // MARK: Beginning and ending
+
+    /// Begins to connect. Once.
+    func start() throws(MQTTError) {
+        let phase = state.withLock { $0.session.phase }
+        guard phase == .idle else {
+            throw phase == .ended ? .closed : .denied("the client is running already")
+        }
+        perform { $0.step(.start, at: now) }
+    }
+
+    func disconnect() async throws(MQTTError) {
+        let eventual = Eventual<Void>()
+        perform { state in _ = state.request(.leave(eventual), at: now) { .disconnect($0) } }
+        // A connection that takes no more bytes must not hold the end up for longer than draining may take.
+        let timeout = eventLoop.scheduleTask(in: .nanoseconds(configuration.drainTimeout.nanoseconds)) { self.close() }
+        defer { timeout.cancel() }
+        // The end comes in any case, so cancellation does not cut the wait short.
+        try await eventual.value(onCancel: {})
+    }
+
+    func close() { perform { $0.step(.close, at: now) } }
+
+    /// Waits until everything accepted is complete and written, for `drainTimeout` at most.
+    func drain() async {
+        guard let eventual = state.withLock({ $0.waitForDrain() }) else { return }
+        let timeout = eventLoop.scheduleTask(in: .nanoseconds(configuration.drainTimeout.nanoseconds)) { eventual.resolve(.success(())) }
+        try? await eventual.value()
+        timeout.cancel()
+    }
+
+    // MARK: Answers
+
+    /// Awaits what only the broker can bring. Fails in place of waiting for ever when this task keeps the client from reading.
+    func answer<Value>(_ eventual: Eventual<Value>, onCancel: (@Sendable () -> Void)? = nil) async throws(MQTTError) -> Value {
+        guard let task = currentTaskIdentity(), let queue = consumers.queue(of: task) else {
+            return try await eventual.value(onCancel: onCancel)
+        }
+        if eventual.result == nil, queue.isStalled {
+            onCancel?()
+            throw .stalled
+        }
+        let watch = consumers.watch(task) { eventual.fail(waitsOf: task, with: .stalled) }
+        defer { consumers.unwatch(watch) }
+        return try await eventual.value(task: task, onCancel: onCancel)
+    }
+
+    func written(_ link: Link, _ position: UInt64) async throws(MQTTError) {
+        guard let eventual = state.withLock({ $0.waitUntilWritten(link, position) }) else { return }
+        try await eventual.value()
+    }
+}
+
+extension EngineState {
+    mutating func takeAftermath() -> Aftermath {
+        guard !aftermath.isEmpty else { return Aftermath() }
+        defer { aftermath = Aftermath() }
+        return aftermath
+    }
+
+    /// Whether the loop has to be woken. Marks it as woken.
+    mutating func needsWake() -> Bool {
+        guard !isWakeScheduled, !loopWork.isEmpty || !outbound.isEmpty || session.deadline != nil else { return false }
+        isWakeScheduled = true
+        return true
+    }
+
+    mutating func waitForDrain() -> Eventual<Void>? {
+        guard !isDrained, session.phase != .ended else { return nil }
+        let eventual = Eventual<Void>()
+        drainWaits.append(eventual)
+        return eventual
+    }
+}

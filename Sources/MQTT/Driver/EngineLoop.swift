@@ -1,0 +1,146 @@
+internal import Logging
+internal import NIOCore
+internal import Synchronization
+
+/// What only the event loop touches.
+struct LoopState {
+    var connection: ConnectionHandler?
+    var timer: Scheduled<Void>?
+    var timerAt: Instant?
+    var watchesUnclaimed = false
+}
+
+/// The engine's side on the event loop: connections, timer, releases.
+extension Engine {
+    /// Carries out what steps have left to the loop.
+    func runLoop() {
+        let (work, deadline) = state.withLock { state in
+            state.isWakeScheduled = false
+            defer { state.loopWork = LoopWork() }
+            return (state.loopWork, state.session.deadline)
+        }
+        for link in work.hangUps where loop.value.connection?.link == link { loop.value.connection?.hangUp() }
+        if let link = work.hangUpAfterFlush, loop.value.connection?.link == link { loop.value.connection?.hangUpAfterFlush() }
+        if let link = work.dial { dial(link) }
+        loop.value.connection?.flush()
+        arm(deadline)
+    }
+
+    // MARK: Connections
+
+    private func dial(_ link: Link) {
+        logger?.debug("connecting", metadata: ["link": "\(link)"])
+        let timeout = TimeAmount.nanoseconds(configuration.connectTimeout.nanoseconds)
+        let dialed = dialer.dial(on: eventLoop, timeout: timeout) { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(ConnectionHandler(engine: self, link: link))
+            }
+        }
+        // A dialer that forgets the time must not hold up the next attempt.
+        let guardian = eventLoop.scheduleTask(in: timeout + .seconds(1)) { self.dialFailed(link, "no connection within connectTimeout") }
+        dialed.hop(to: eventLoop).whenComplete { result in
+            guardian.cancel()
+            if case .failure(let error) = result { self.dialFailed(link, "cannot connect: \(error)") }
+        }
+    }
+
+    private func dialFailed(_ link: Link, _ reason: String) {
+        perform { state in
+            guard state.session.phase == .connecting(link) else { return }
+            state.dialFailure = reason
+            state.step(.linkClosed(link), at: now)
+        }
+    }
+
+    /// The channel is active.
+    func opened(_ connection: ConnectionHandler) {
+        let isWanted = state.withLock { $0.session.phase == .connecting(connection.link) }
+        guard isWanted else { return connection.hangUp() }
+        loop.value.connection = connection
+        perform { state in
+            state.isWriting = false
+            state.step(.linkOpened(connection.link), at: now)
+            if !gate.isOpen { state.step(.reading(false), at: now) }
+        }
+    }
+
+    /// The channel is gone.
+    func closed(_ connection: ConnectionHandler, _ reason: String?) {
+        guard loop.value.connection === connection else { return }
+        loop.value.connection = nil
+        perform { state in
+            state.isWriting = false
+            state.dialFailure = reason
+            state.step(.linkClosed(connection.link), at: now)
+        }
+    }
+
+    // MARK: Time
+
+    /// There is one timer. It is moved when the deadline is earlier, and looks again when it fires early.
+    private func arm(_ deadline: Instant?) {
+        guard let deadline else { return }
+        if let timerAt = loop.value.timerAt, timerAt <= deadline { return }
+        loop.value.timer?.cancel()
+        loop.value.timerAt = deadline
+        let uptime = NIODeadline.uptimeNanoseconds(UInt64(clamping: deadline.nanoseconds))
+        loop.value.timer = eventLoop.scheduleTask(deadline: uptime) { [weak self] in self?.timerFired() }
+    }
+
+    private func timerFired() {
+        loop.value.timer = nil
+        loop.value.timerAt = nil
+        loop.value.connection?.noteProgress()
+        perform { state in
+            guard let deadline = state.session.deadline, deadline <= now else { return }
+            state.step(.tick, at: now)
+        }
+    }
+
+    // MARK: The application
+
+    func released() {
+        perform { state in
+            for receipt in releases.takeAll() { state.step(.release(receipt), at: now) }
+        }
+    }
+
+    func gateChanged() {
+        let isOpen = gate.isOpen
+        if !isOpen { consumers.readingStopped() }
+        perform { $0.step(.reading(isOpen), at: now) }
+        if isOpen { loop.value.connection?.resumeReading() }
+    }
+
+    // MARK: Messages that nobody asks for
+
+    /// Looks after the grace time whether somebody came for them.
+    func watchUnclaimed() {
+        guard !loop.value.watchesUnclaimed, !router.unclaimed.hasIterator, !router.unclaimed.isEmpty else { return }
+        loop.value.watchesUnclaimed = true
+        eventLoop.scheduleTask(in: .nanoseconds(configuration.unclaimed.grace.nanoseconds)) { [weak self] in self?.graceIsOver() }
+    }
+
+    private func graceIsOver() {
+        loop.value.watchesUnclaimed = false
+        guard !router.unclaimed.hasIterator, !router.unclaimed.isEmpty else { return }
+        switch configuration.unclaimed.action {
+        case .acknowledge:
+            let dropped = router.unclaimed.remove { _ in true }
+            for received in dropped { releases.release(received) }
+            let total = unclaimedCount.add(UInt64(dropped.count), ordering: .relaxed).newValue
+            logger?.info(
+                "messages that no sequence asked for were acknowledged and dropped", metadata: ["count": "\(dropped.count)", "total": "\(total)"])
+        case .endConnection:
+            let topic = router.unclaimed.firstTopic ?? ""
+            logger?.info("ending the connection: nobody asks for its messages")
+            perform { state in
+                state.dialFailure = "no sequence asked for messages of the topic \(topic)"
+                if let link = state.session.phase.link {
+                    state.loopWork.hangUps.append(link)
+                    state.step(.linkClosed(link), at: now)
+                }
+            }
+        }
+    }
+}

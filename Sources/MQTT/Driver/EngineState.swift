@@ -1,0 +1,267 @@
+internal import NIOCore
+
+/// Everything behind the engine's lock: the session, what it sends, and what waits for it.
+struct EngineState {
+    /// A publish that the session has accepted.
+    struct Accepted: Sendable {
+        var publication: Publication
+        var record: DeliveryRecord
+        var wasSent = false
+    }
+
+    /// What a submitted publish became.
+    enum Submitted {
+        case transmitted(Link, position: UInt64)
+        case accepted(Serial, DeliveryRecord)
+        case refused(Refusal)
+    }
+
+    /// What is to be done with the message of a PUBLISH packet.
+    enum Disposal {
+        case deliver(Receipt)
+        case discard
+    }
+
+    var session: Session
+    let connect: Connect
+    private var effects = Effects()
+    var outbound = OutboundBuffer()
+    /// By serial number, as the session counts them. Nil: complete, and older ones are not.
+    var publishes = SequenceRing<Accepted?>(base: 0)
+    var requests: [Ticket: OpenRequest] = [:]
+    private var lastTicket: Ticket = 0
+    /// The connection that the outbound buffer belongs to.
+    private(set) var link: Link = 0
+    /// How much the operating system took of each of the last connections.
+    private var finalPositions: [Link: UInt64] = [:]
+    private var writtenWaits: [(position: UInt64, eventual: Eventual<Void>)] = []
+    private var roomWaits: [Eventual<Void>] = []
+    var drainWaits: [Eventual<Void>] = []
+
+    /// For the loop and for after the lock.
+    var loopWork = LoopWork()
+    var aftermath = Aftermath()
+    var isWakeScheduled = false
+    /// The loop is at it, and comes back for more by itself.
+    var isWriting = false
+    var dialFailure: String?
+
+    /// What a step is about.
+    private var submission: Publication?
+    private var submitted: Submitted?
+    private var disposal: Disposal?
+    private var subackCodes: [UInt8] = []
+
+    init(session: Session, connect: Connect) {
+        self.session = session
+        self.connect = connect
+    }
+
+    // MARK: Steps
+
+    mutating func step(_ event: Event, at now: Instant) {
+        session.step(event, at: now, into: &effects)
+        // The list is taken out so that carrying an effect out may change the state.
+        for effect in effects.list { carryOut(effect) }
+        effects.removeAll()
+    }
+
+    mutating func submit(_ publication: Publication, at now: Instant) -> Submitted {
+        submission = publication
+        step(.publish(qos: publication.qos, queuedBytes: publication.queuedBytes), at: now)
+        submission = nil
+        defer { submitted = nil }
+        return submitted ?? .refused(.closed)
+    }
+
+    mutating func request(_ request: OpenRequest, at now: Instant, _ event: (Ticket) -> Event) -> Ticket {
+        lastTicket += 1
+        requests[lastTicket] = request
+        step(event(lastTicket), at: now)
+        return lastTicket
+    }
+
+    /// What to do with the message of a PUBLISH. Nil when the session does not take it.
+    mutating func publish(_ publish: InboundPublish, at now: Instant) -> Disposal? {
+        step(.packet(.publish(publish)), at: now)
+        defer { disposal = nil }
+        return disposal
+    }
+
+    mutating func suback(_ packet: InboundPacket, codes: [UInt8], at now: Instant) {
+        subackCodes = codes
+        step(.packet(packet), at: now)
+        subackCodes = []
+    }
+
+    // MARK: Effects
+
+    private mutating func carryOut(_ effect: Effect) {
+        switch effect {
+        case .dial(let link): loopWork.dial = link
+        case .sendConnect(let cleanSession): sendConnect(cleanSession)
+        case .send(let packet): outbound.append(packet)
+        case .transmit: transmit()
+        case .sendPublish(let serial, let packetID, let isDuplicate): sendPublish(serial, packetID, isDuplicate)
+        case .sendSubscribe(let ticket, let packetID), .sendUnsubscribe(let ticket, let packetID): sendRequest(ticket, packetID)
+        case .hangUp(let link): loopWork.hangUps.append(link)
+        case .hangUpAfterFlush(let link): loopWork.hangUpAfterFlush = link
+        case .accepted(let serial): accept(serial)
+        case .refused(let refusal): submitted = .refused(refusal)
+        case .completed(let serial, let completion): complete(serial, completion)
+        case .sessionLost(let serial): interrupt(serial, LinkLoss.sessionLost)
+        case .resolved(let ticket, let resolution): resolve(ticket, resolution)
+        case .deliver(let receipt): disposal = .deliver(receipt)
+        case .discard: disposal = .discard
+        case .online(let sessionPresent): aftermath.changes.append(.online(sessionPresent: sessionPresent))
+        case .offline(let loss): lost(loss, wasOnline: true)
+        case .attemptFailed(let loss): lost(loss, wasOnline: false)
+        case .ended(let loss): end(loss)
+        case .store: preconditionFailure("a session without a store stores nothing")
+        }
+    }
+
+    private mutating func sendConnect(_ cleanSession: Bool) {
+        link = session.phase.link ?? link
+        outbound.removeAll()
+        var packet = connect
+        packet.cleanSession = cleanSession
+        outbound.append(length: packet.encodedLength) { writer in packet.encode(into: &writer) }
+    }
+
+    private mutating func transmit() {
+        guard let submission else { return }
+        outbound.append(submission.head, submission.payload, packetID: 0, isDuplicate: false, serial: nil)
+        submitted = .transmitted(link, position: outbound.appended)
+    }
+
+    private mutating func accept(_ serial: Serial) {
+        guard let submission else { return }
+        let record = DeliveryRecord()
+        publishes.append(Accepted(publication: submission, record: record))
+        submitted = .accepted(serial, record)
+    }
+
+    private mutating func sendPublish(_ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool) {
+        guard publishes.contains(serial), let accepted = publishes[serial] else { return }
+        publishes[serial]?.wasSent = true
+        let publication = accepted.publication
+        outbound.append(publication.head, publication.payload, packetID: packetID, isDuplicate: isDuplicate, serial: serial)
+    }
+
+    private mutating func sendRequest(_ ticket: Ticket, _ packetID: PacketID) {
+        switch requests[ticket] {
+        case .subscribe(let packet, _):
+            outbound.append(length: packet.encodedLength) { writer in packet.encode(packetID: packetID, into: &writer) }
+        case .unsubscribe(let packet, _):
+            outbound.append(length: packet.encodedLength) { writer in packet.encode(packetID: packetID, into: &writer) }
+        case .ping, .leave, nil: break
+        }
+    }
+
+    private mutating func complete(_ serial: Serial, _ completion: Completion) {
+        guard publishes.contains(serial), let accepted = publishes[serial] else { return }
+        publishes[serial] = nil
+        while !publishes.isEmpty, publishes[publishes.base] == nil { publishes.removeFirst() }
+        switch completion {
+        case .acknowledged(let code): aftermath.completions.append((accepted.record, .success(Delivery.Outcome(reasonCode: code))))
+        case .withdrawn:
+            let error = MQTTError(.withdrawn, .notSent, "the publish was taken back before it was sent")
+            aftermath.completions.append((accepted.record, .failure(error)))
+        }
+        resumeDrains()
+    }
+
+    private mutating func interrupt(_ serial: Serial, _ error: MQTTError) {
+        guard publishes.contains(serial), let accepted = publishes[serial] else { return }
+        aftermath.interruptions.append((accepted.record, error))
+    }
+
+    private mutating func resolve(_ ticket: Ticket, _ resolution: Resolution) {
+        guard let request = requests.removeValue(forKey: ticket) else { return }
+        aftermath.resolutions.append((request, resolution, subackCodes))
+    }
+
+    // MARK: Losses
+
+    private mutating func lost(_ loss: LinkLoss, wasOnline: Bool) {
+        let error = loss.error(wasOnline: wasOnline, detail: dialFailure)
+        dialFailure = nil
+        let unsent = discardOutbound()
+        if wasOnline {
+            for serial in publishes.base..<publishes.end where publishes[serial]?.wasSent == true { interrupt(serial, error) }
+        }
+        aftermath.changes.append(wasOnline ? .offline(error, unsentBytes: unsent) : .attemptFailed(error))
+    }
+
+    /// What the operating system has not taken is gone. Returns the number of bytes.
+    private mutating func discardOutbound() -> Int {
+        let unsent = outbound.pending
+        if finalPositions[link] == nil { finalPositions[link] = outbound.written }
+        // Handles of QoS 0 are asked at once or never; those of connections long ago are not worth memory.
+        if finalPositions.count > 64, let oldest = finalPositions.keys.min() { finalPositions[oldest] = nil }
+        for wait in writtenWaits { aftermath.written.append((wait.eventual, .failure(LinkLoss.interrupted))) }
+        writtenWaits = []
+        resumeRoomWaits()
+        outbound.removeAll()
+        return unsent
+    }
+
+    private mutating func end(_ loss: LinkLoss) {
+        let error = loss.error(wasOnline: false, detail: dialFailure)
+        _ = discardOutbound()
+        for serial in publishes.base..<publishes.end {
+            guard let accepted = publishes[serial] else { continue }
+            aftermath.completions.append((accepted.record, .failure(LinkLoss.suspended)))
+        }
+        publishes.removeAll()
+        resumeDrains()
+        aftermath.changes.append(.ended(loss == .local ? nil : error))
+    }
+
+    // MARK: Waits for the outbound buffer
+
+    /// A wait for the operating system to take everything up to the position. Nil when it has.
+    mutating func waitUntilWritten(_ link: Link, _ position: UInt64) -> Eventual<Void>? {
+        if link != self.link || finalPositions[link] != nil {
+            return finalPositions[link, default: 0] >= position ? nil : Eventual(.failure(LinkLoss.interrupted))
+        }
+        guard outbound.written < position else { return nil }
+        let eventual = Eventual<Void>()
+        // Positions are handed out in order, so the list is sorted but for waits that came late.
+        let index = writtenWaits.lastIndex { $0.position <= position }.map { $0 + 1 } ?? 0
+        writtenWaits.insert((position, eventual), at: index)
+        return eventual
+    }
+
+    mutating func waitForRoom() -> Eventual<Void> {
+        let eventual = Eventual<Void>()
+        roomWaits.append(eventual)
+        return eventual
+    }
+
+    /// The operating system took bytes.
+    mutating func wrote(_ bytes: Int, limit: Int, at now: Instant) {
+        outbound.wrote(bytes)
+        step(.written(pending: outbound.pending), at: now)
+        while let first = writtenWaits.first, first.position <= outbound.written {
+            aftermath.written.append((first.eventual, .success(())))
+            writtenWaits.removeFirst()
+        }
+        if outbound.bufferedBytes <= limit / 2 { resumeRoomWaits() }
+        resumeDrains()
+    }
+
+    private mutating func resumeRoomWaits() {
+        for eventual in roomWaits { aftermath.written.append((eventual, .success(()))) }
+        roomWaits = []
+    }
+
+    var isDrained: Bool { publishes.isEmpty && outbound.pending == 0 }
+
+    private mutating func resumeDrains() {
+        guard !drainWaits.isEmpty, isDrained || session.phase == .ended else { return }
+        for eventual in drainWaits { aftermath.written.append((eventual, .success(()))) }
+        drainWaits = []
+    }
+}

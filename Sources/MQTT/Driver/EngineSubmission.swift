@@ -1,0 +1,204 @@
+internal import Logging
+internal import NIOCore
+internal import Synchronization
+
+/// How publishes and requests enter the engine, on the caller's thread.
+extension Engine {
+    /// Accepts or refuses, in call order.
+    func submit(_ publication: Publication) throws(MQTTError) -> Delivery {
+        try publication.check()
+        let (submitted, aftermath, wakes) = state.withLock { state -> (EngineState.Submitted?, Aftermath, Bool) in
+            guard publication.qos != .atMostOnce || hasRoom(state) else { return (nil, Aftermath(), false) }
+            let submitted = state.submit(publication, at: Instant(nanoseconds: 0))
+            return (submitted, state.takeAftermath(), state.needsFlush())
+        }
+        finish(aftermath)
+        if wakes { wake() }
+        guard let submitted else { throw MQTTError(.tooManyRequests, .notSent, "limits.outboundBytes is used up") }
+        return try delivery(submitted, publication.qos)
+    }
+
+    /// All or as many as are accepted before one is refused: then the error is thrown after those before it were accepted.
+    func submit(contentsOf batch: some Collection<Publication>) throws(MQTTError) -> [Delivery] {
+        for publication in batch { try publication.check() }
+        let (results, aftermath, wakes) = state.withLock { state -> ([(EngineState.Submitted?, QoS)], Aftermath, Bool) in
+            var results: [(EngineState.Submitted?, QoS)] = []
+            results.reserveCapacity(batch.count)
+            for publication in batch {
+                guard publication.qos != .atMostOnce || hasRoom(state) else {
+                    results.append((nil, publication.qos))
+                    break
+                }
+                let submitted = state.submit(publication, at: Instant(nanoseconds: 0))
+                results.append((submitted, publication.qos))
+                if case .refused = submitted { break }
+            }
+            return (results, state.takeAftermath(), state.needsFlush())
+        }
+        finish(aftermath)
+        if wakes { wake() }
+        var deliveries: [Delivery] = []
+        deliveries.reserveCapacity(results.count)
+        for (submitted, qos) in results {
+            guard let submitted else { throw MQTTError(.tooManyRequests, .notSent, "limits.outboundBytes is used up") }
+            deliveries.append(try delivery(submitted, qos))
+        }
+        return deliveries
+    }
+
+    /// Like `submit`, but waits for room in the outbound buffer, and for a connect attempt that is under way.
+    func publish(_ publication: Publication) async throws(MQTTError) -> Delivery {
+        if publication.qos != .atMostOnce { return try submit(publication) }
+        var didWait = false
+        while true {
+            do throws(MQTTError) {
+                return try submit(publication)
+            } catch {
+                switch error.code {
+                case .tooManyRequests:
+                    guard let room = state.withLock({ state in hasRoom(state) ? nil : state.waitForRoom() }) else { continue }
+                    try await waitToSend(room)
+                case .down where !didWait && configuration.requestsWait && state.withLock { $0.session.attemptIsUnderWay }:
+                    didWait = true
+                    try await waitForAttempt()
+                default: throw error
+                }
+            }
+        }
+    }
+
+    private func hasRoom(_ state: borrowing EngineState) -> Bool { state.outbound.bufferedBytes < configuration.limits.outboundBytes }
+
+    private func waitToSend(_ room: Eventual<Void>) async throws(MQTTError) {
+        do throws(MQTTError) {
+            try await room.value()
+        } catch {
+            throw MQTTError(.canceled, .notSent, "canceled before anything was sent")
+        }
+    }
+
+    /// Until the attempt has succeeded or failed. A ping that is never sent tells: it waits like every request.
+    private func waitForAttempt() async throws(MQTTError) {
+        _ = try await submitPing().response
+    }
+
+    private func delivery(_ submitted: EngineState.Submitted, _ qos: QoS) throws(MQTTError) -> Delivery {
+        switch submitted {
+        case .transmitted(let link, let position): return Delivery(storage: .buffered(self, link, position: position))
+        case .accepted(let serial, let record): return Delivery(storage: .accepted(self, serial, record))
+        case .refused(.closed): throw .closed
+        case .refused(.down): throw .down
+        case .refused(.disabled): throw .denied("\(qos) is disabled: its limit is zero")
+        case .refused(.tooManyRequests): throw MQTTError(.tooManyRequests, .notSent, "the queue limit of \(qos) is used up")
+        }
+    }
+
+    func withdraw(_ serial: Serial, _ record: DeliveryRecord) -> Bool {
+        perform { $0.step(.withdraw(serial), at: now) }
+        return record.isWithdrawn
+    }
+
+    /// Ends a publish whose source cannot be read, on whatever connection it was tried.
+    func payloadUnavailable(_ serial: Serial?, _ error: MQTTError) {
+        guard let serial else { return }
+        perform { state in
+            state.fail(serial, error)
+        }
+    }
+
+    // MARK: Requests
+
+    func submitSubscribe(_ subscriptions: [Subscription]) throws(MQTTError) -> Request<[SubscriptionGrant]> {
+        let packet = Subscribe(subscriptions)
+        try packet.check()
+        let eventual = Eventual<[SubscriptionGrant]>()
+        let ticket = perform { state in
+            state.request(.subscribe(packet, eventual), at: now) { .subscribe($0, filters: subscriptions.count) }
+        }
+        return Request(engine: self, ticket: ticket, eventual: eventual)
+    }
+
+    func submitUnsubscribe(_ filters: [String]) throws(MQTTError) -> Request<Void> {
+        let packet = Unsubscribe(filters)
+        try packet.check()
+        let eventual = Eventual<Void>()
+        let ticket = perform { state in state.request(.unsubscribe(packet, eventual), at: now) { .unsubscribe($0) } }
+        return Request(engine: self, ticket: ticket, eventual: eventual)
+    }
+
+    func submitPing() -> Request<Void> {
+        let eventual = Eventual<Void>()
+        let ticket = perform { state in state.request(.ping(eventual), at: now) { .ping($0) } }
+        return Request(engine: self, ticket: ticket, eventual: eventual)
+    }
+
+    func cancel(_ ticket: Ticket) { perform { $0.step(.cancel(ticket), at: now) } }
+
+    /// Makes the subscriptions again that the broker has lost.
+    func resubscribe() {
+        let subscriptions = router.establishedSubscriptions
+        guard !subscriptions.isEmpty else { return }
+        // A packet holds any number up to the limit; a hundred keep it small for every broker.
+        for start in stride(from: 0, to: subscriptions.count, by: 100) {
+            let part = Array(subscriptions[start..<min(start + 100, subscriptions.count)])
+            guard let request = try? submitSubscribe(part) else { continue }
+            Task {
+                do throws(MQTTError) {
+                    _ = try await request.response
+                } catch {
+                    resubscriptionFailed(error)
+                }
+            }
+        }
+    }
+
+    private func resubscriptionFailed(_ error: MQTTError) {
+        logger?.debug("resubscription failed", metadata: ["error": "\(error)"])
+        guard error.code == .subscribeFailed else { return }
+        router.refused(error)
+    }
+}
+
+extension EngineState {
+    /// Whether the loop has to be woken for the outbound buffer.
+    mutating func needsFlush() -> Bool {
+        guard !isWakeScheduled, !isWriting, !outbound.isEmpty else { return false }
+        isWakeScheduled = true
+        return true
+    }
+
+    /// The publish cannot be sent any more.
+    mutating func fail(_ serial: Serial, _ error: MQTTError) {
+        guard publishes.contains(serial), let accepted = publishes[serial] else { return }
+        step(.abandon(serial), at: Instant(nanoseconds: 0))
+        aftermath.completions.removeAll { $0.0 === accepted.record }
+        aftermath.completions.append((accepted.record, .failure(error)))
+    }
+}
+
+/// A request that was submitted, in call order with everything else.
+public struct Request<Response: Sendable>: Sendable {
+    let engine: Engine
+    let ticket: Ticket
+    let eventual: Eventual<Response>
+
+    /// Waits for the broker's answer.
+    ///
+    /// Canceling the task ends the request: with ``MQTTError/Code/canceled`` when nothing was sent, with
+    /// ``MQTTError/Code/abandoned`` when it was, and its outcome is unknown.
+    public var response: Response {
+        get async throws(MQTTError) {
+            try await engine.answer(eventual) { [engine, ticket] in engine.cancel(ticket) }
+        }
+    }
+
+    /// Ends the request when there is no answer by then, as if the task was canceled.
+    func response(within timeout: Duration?) async throws(MQTTError) -> Response {
+        guard let timeout else { return try await response }
+        let timer = engine.eventLoop.scheduleTask(in: .nanoseconds(max(0, timeout.nanoseconds))) { [engine, ticket] in
+            engine.cancel(ticket)
+        }
+        defer { timer.cancel() }
+        return try await response
+    }
+}

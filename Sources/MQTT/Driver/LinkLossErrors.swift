@@ -1,0 +1,43 @@
+/// What the loss of a connection means to those who wait.
+extension LinkLoss {
+    func error(wasOnline: Bool, detail: String?) -> MQTTError {
+        switch self {
+        case .closed:
+            wasOnline
+                ? MQTTError(.connectionLost, .unknown, detail ?? "the connection was closed")
+                : MQTTError(.down, .notSent, detail ?? "the connection was closed ahead of CONNACK")
+        case .silent(.connack): MQTTError(.timeout, .notSent, "no CONNACK within pauseTimeout")
+        case .silent(let silence): MQTTError(.connectionLost, .unknown, "the broker was silent for pauseTimeout: \(silence.text)")
+        case .violation(let violation):
+            MQTTError(.protocolViolation, .unknown, "the broker broke the protocol: \(violation.message)", citation: violation.citation)
+        case .refused(let code):
+            MQTTError(
+                .connectionRefused, .refusedByBroker, "the broker refused the connection: \(code.connectionRefusal)", reasonCode: code,
+                citation: "MQTT 3.1.1 section 3.2.2.3")
+        case .local: .closed
+        }
+    }
+
+    static var sessionLost: MQTTError {
+        MQTTError(.connectionLost, .kept, "the broker lost the session; the message goes out again as a new one")
+    }
+
+    static var interrupted: MQTTError {
+        MQTTError(.submissionInterrupted, .unknown, "the connection was lost before the packet was written in full")
+    }
+
+    static var suspended: MQTTError {
+        MQTTError(.suspended, .unknown, "the client ended before the broker had confirmed the message")
+    }
+}
+
+extension Silence {
+    fileprivate var text: String {
+        switch self {
+        case .connack: "no CONNACK"
+        case .pingresp: "no PINGRESP"
+        case .restOfPacket: "a packet was not completed"
+        case .writing: "it took no bytes"
+        }
+    }
+}

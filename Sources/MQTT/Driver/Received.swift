@@ -1,0 +1,67 @@
+internal import NIOCore
+internal import Synchronization
+
+/// A message on its way from the connection to the application, and what is to happen when the application has released it.
+struct Received: Sendable {
+    var message: Message
+    /// Names the message to the session. 0 at QoS 0, which nobody releases.
+    var receipt: Receipt
+    /// Set when the message goes to several sequences: the last one releases it.
+    var shared: SharedRelease?
+
+    /// The bytes that it pins while it waits.
+    var heldBytes: Int { message.payload.isStreamed ? 0 : message.payload.count + message.topic.utf8.count }
+}
+
+/// Counts the sequences that still hold a message.
+final class SharedRelease: Sendable {
+    private let holders: Atomic<Int>
+
+    init(holders: Int) { self.holders = Atomic(holders) }
+
+    /// Whether this was the last one.
+    func release() -> Bool { holders.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 }
+}
+
+/// Collects what the application has released, until the event loop tells the session: many releases are one wake-up.
+final class ReleaseBox: Sendable {
+    private let receipts = Mutex<[Receipt]>([])
+    private let staleBelow = Atomic<UInt64>(0)
+    private let eventLoop: any EventLoop
+    private let action = Mutex<(@Sendable () -> Void)?>(nil)
+
+    init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+
+    /// Calls `action` on the event loop when there is something to take.
+    func onRelease(_ action: @escaping @Sendable () -> Void) { self.action.withLock { $0 = action } }
+
+    func release(_ received: Received) {
+        if case .stream(let stream) = received.message.payload.storage { stream.skip() }
+        guard received.receipt != 0, received.shared?.release() ?? true else { return }
+        let isFirst = receipts.withLock { receipts in
+            receipts.append(received.receipt)
+            return receipts.count == 1
+        }
+        if isFirst, let action = action.withLock({ $0 }) { eventLoop.execute(action) }
+    }
+
+    func takeAll() -> [Receipt] {
+        receipts.withLock { receipts in
+            let all = receipts
+            receipts.removeAll(keepingCapacity: false)
+            return all
+        }
+    }
+
+    /// The broker delivers again what was not acknowledged on the link before: QoS 1 messages below this receipt are dropped.
+    func markStale(below receipt: Receipt) { staleBelow.store(receipt, ordering: .releasing) }
+
+    /// Whether the message comes again, or came in part: it is not to be handed over.
+    func isStale(_ received: Received) -> Bool {
+        if received.receipt != 0, received.message.qos == .atLeastOnce, received.receipt < staleBelow.load(ordering: .acquiring) {
+            return true
+        }
+        if case .stream(let stream) = received.message.payload.storage { return stream.isBroken }
+        return false
+    }
+}

@@ -1,0 +1,41 @@
+internal import NIOCore
+
+/// A message that was received.
+public struct Message: Sendable {
+    /// The full topic.
+    public let topic: String
+    public let payload: Payload
+    /// The QoS of this delivery: the lower of the publisher's and of what the subscription was granted [MQTT-3.8.4-6].
+    public let qos: QoS
+    /// It was stored at the broker, and came because of a new subscription [MQTT-3.3.1-8].
+    public let retain: Bool
+    /// The broker sent it before on this hop [MQTT-3.3.1-3]. It need not have arrived then.
+    public let isDuplicate: Bool
+}
+
+/// A message to publish, for batches.
+public struct Publication: Sendable {
+    public var payload: Payload
+    public var topic: String
+    public var qos: QoS
+    public var retain: Bool
+
+    public init(_ payload: Payload, to topic: String, _ qos: QoS = .atMostOnce, retain: Bool = false) {
+        self.payload = payload
+        self.topic = topic
+        self.qos = qos
+        self.retain = retain
+    }
+
+    func check() throws(MQTTError) {
+        try head.check()
+        if case .stream = payload.storage {
+            throw .denied("a payload that is being received can be read once only: collect it, or publish it from a source")
+        }
+    }
+
+    /// Bytes that the message keeps in memory until it is complete.
+    var queuedBytes: Int { if case .buffer(let buffer) = payload.storage { buffer.readableBytes } else { 0 } }
+
+    var head: OutboundPublish { OutboundPublish(topic: topic, qos: qos, retain: retain, payloadLength: payload.count) }
+}

@@ -1,0 +1,114 @@
+public import NIOCore
+
+/// The content of a message, in memory or as a stream. It is the only door to `ByteBuffer`.
+///
+/// A payload that fits the read buffer is in memory, and costs no copy: it is a slice of what was read. A larger one that was
+/// received is streamed: its bytes arrive while they are asked for, so memory does not grow with its size.
+public struct Payload: Sendable {
+    enum Storage: Sendable {
+        case buffer(ByteBuffer)
+        case source(any PayloadSource)
+        case stream(PayloadStream)
+    }
+
+    let storage: Storage
+
+    init(_ storage: Storage) { self.storage = storage }
+
+    /// No bytes at all. Published with retain, it clears the retained message of a topic [MQTT-3.3.1-10].
+    public static let empty = Payload(ByteBuffer())
+
+    public init(_ buffer: ByteBuffer) { storage = .buffer(buffer) }
+
+    /// The text in UTF-8.
+    public init(_ string: some StringProtocol) { storage = .buffer(ByteBuffer(string: String(string))) }
+
+    public init(bytes: some Sequence<UInt8>) { storage = .buffer(ByteBuffer(bytes: bytes)) }
+
+    /// Bytes that are read when they are sent, and again when they are sent again: for payloads too large to be held.
+    public init(source: some PayloadSource) { storage = .source(source) }
+
+    /// The number of bytes.
+    public var count: Int {
+        switch storage {
+        case .buffer(let buffer): buffer.readableBytes
+        case .source(let source): source.count
+        case .stream(let stream): stream.count
+        }
+    }
+
+    public var isEmpty: Bool { count == 0 }
+
+    /// Whether the bytes are not in memory: then use ``chunks`` or ``collect(upTo:)``.
+    public var isStreamed: Bool {
+        switch storage {
+        case .buffer: false
+        case .source, .stream: true
+        }
+    }
+
+    /// The bytes. Nil when the payload is streamed.
+    public var buffer: ByteBuffer? {
+        if case .buffer(let buffer) = storage { buffer } else { nil }
+    }
+
+    /// The bytes as text. Nil when they are not UTF-8, or when the payload is streamed.
+    public var string: String? {
+        guard let buffer else { return nil }
+        return String(validating: buffer.readableBytesView, as: UTF8.self)
+    }
+
+    /// The bytes in pieces, in their order. Of a received stream, each byte can be read once.
+    public var chunks: Chunks { Chunks(storage: storage) }
+
+    /// The bytes as one buffer.
+    ///
+    /// - Throws: ``MQTTError/Code/invalidArgument`` when there are more than `limit`, and nothing was read;
+    ///   ``MQTTError/Code/connectionLost`` when a received payload broke off: the message is not acknowledged, and at QoS 1 and 2
+    ///   comes again; ``MQTTError/Code/payloadUnavailable`` when a source cannot be read.
+    public func collect(upTo limit: Int) async throws(MQTTError) -> ByteBuffer {
+        guard count <= limit else { throw .denied("the payload has \(count) bytes, more than \(limit)") }
+        if let buffer { return buffer }
+        var collected = ByteBuffer()
+        collected.reserveCapacity(count)
+        var iterator = chunks.makeAsyncIterator()
+        while var chunk = try await iterator.next() { collected.writeBuffer(&chunk) }
+        return collected
+    }
+}
+
+extension Payload: ExpressibleByStringLiteral {
+    public init(stringLiteral value: StaticString) { storage = .buffer(ByteBuffer(staticString: value)) }
+}
+
+extension Payload {
+    /// The pieces of a payload.
+    public struct Chunks: AsyncSequence, Sendable {
+        let storage: Storage
+
+        public func makeAsyncIterator() -> Iterator { Iterator(storage: storage) }
+
+        public struct Iterator: AsyncIteratorProtocol {
+            let storage: Storage
+            var offset = 0
+
+            public mutating func next() async throws(MQTTError) -> ByteBuffer? { try await next(isolation: #isolation) }
+
+            public mutating func next(isolation actor: isolated (any Actor)?) async throws(MQTTError) -> ByteBuffer? {
+                switch storage {
+                case .buffer(let buffer):
+                    guard offset == 0, buffer.readableBytes > 0 else { return nil }
+                    offset = buffer.readableBytes
+                    return buffer
+                case .source(let source):
+                    guard offset < source.count else { return nil }
+                    let chunk = try await source.chunk(at: offset)
+                    offset += chunk.readableBytes
+                    return chunk
+                case .stream(let stream):
+                    return try await stream.next(isolation: actor)
+                }
+            }
+        }
+    }
+}

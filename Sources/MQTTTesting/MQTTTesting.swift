@@ -1,0 +1,1 @@
+// The in-process broker and the stubs for users' tests live here.

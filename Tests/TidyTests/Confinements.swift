@@ -1,0 +1,31 @@
+// What is allowed only in a few named files. A file enters a list together with the comment there that says why it is safe.
+
+/// Files that may say `unsafe`.
+private let unsafeFiles: Set<String> = [
+    "Sources/MQTTCore/Wire/PacketWriter.swift",  // the memory is the outbound buffer's own; every write is checked against its end
+    "Tests/InteropTests/ChildProcess.swift",  // posix_spawn, pipe and waitpid take pointers
+]
+
+/// Files that may say `@unchecked Sendable`.
+private let uncheckedFiles: Set<String> = []
+
+/// Files that may say `nonisolated(unsafe)`.
+private let nonisolatedUnsafeFiles: Set<String> = []
+
+private let listed = "or name the file in Confinements.swift and say there why it is safe"
+
+extension Rule {
+    static let confinements: [Rule] = [
+        Rule("unsafe stays in named files", "`unsafe` here; use Span or ByteBuffer, \(listed)") { file in
+            guard !unsafeFiles.contains(file.path) else { return [] }
+            return file.indices(of: ["unsafe"]).filter { $0 < 2 || file.tokens[$0 - 2].text != "nonisolated" }.map { file.tokens[$0].line }
+        },
+        Rule("@unchecked stays in named files", "`@unchecked` here; put the state into a Mutex, \(listed)") { file in
+            uncheckedFiles.contains(file.path) ? [] : file.indices(of: ["@", "unchecked"]).map { file.tokens[$0].line }
+        },
+        Rule("nonisolated(unsafe) stays in named files", "`nonisolated(unsafe)` here; put the state into a Mutex, \(listed)") { file in
+            guard !nonisolatedUnsafeFiles.contains(file.path) else { return [] }
+            return file.indices(of: ["nonisolated", "(", "unsafe"]).map { file.tokens[$0].line }
+        },
+    ]
+}
