@@ -91,7 +91,15 @@ let package = Package(
         ),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: settings),
         .testTarget(name: "MQTTPersistenceTests", dependencies: ["MQTTPersistence"], swiftSettings: settings),
-        .testTarget(name: "MQTTTransportTests", dependencies: ["MQTTTransport"], swiftSettings: settings),
+        .testTarget(
+            name: "MQTTTransportTests",
+            dependencies: [
+                "MQTTTransport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(name: "MQTTTests", dependencies: ["MQTT", "MQTTTesting"], swiftSettings: settings),
         .testTarget(
             name: "InteropTests",

@@ -9,7 +9,7 @@ private enum Allowance {
 
 private let systemLibraries: Set<String> = ["Glibc", "Musl", "Android", "Darwin"]
 private let testFrameworks: Set<String> = ["Testing", "XCTest"]
-private let belowMQTT: Set<String> = ["MQTTCore", "MQTTPersistence", "MQTTTransport", "Logging", "Synchronization"]
+private let belowMQTT: Set<String> = ["MQTTCore", "MQTTPersistence", "MQTTTransport", "DequeModule", "Logging", "Synchronization"]
 
 private let allowances: [String: Allowance] = [
     "MQTTCore": .nothing,
@@ -20,7 +20,7 @@ private let allowances: [String: Allowance] = [
     "MQTTTransport": .only({ $0 == "MQTTCore" || $0.hasPrefix("NIO") }, described: "MQTTCore and NIO"),
     "MQTT": .only(
         { belowMQTT.contains($0) || $0.hasPrefix("NIO") },
-        described: "MQTTCore, MQTTPersistence, MQTTTransport, NIO, Logging and Synchronization"
+        described: "MQTTCore, MQTTPersistence, MQTTTransport, NIO, DequeModule, Logging and Synchronization"
     ),
     "MQTTTesting": .only(
         { $0 == "MQTT" || belowMQTT.contains($0) || $0.hasPrefix("NIO") },

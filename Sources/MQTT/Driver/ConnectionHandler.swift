@@ -43,7 +43,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         self.context = nil
-        stream?.fail(MQTTError(.connectionLost, .unknown, "the connection was lost in the middle of the payload; at QoS 1 and 2 it comes again"))
+        stream?.fail(MQTTError(.connectionLost, .unknown, "the connection was lost in the middle of the payload"))
         stream = nil
         engine.closed(self, failure)
         context.fireChannelInactive()

@@ -130,7 +130,8 @@ extension Engine {
             for received in dropped { releases.release(received) }
             let total = unclaimedCount.add(UInt64(dropped.count), ordering: .relaxed).newValue
             logger?.info(
-                "messages that no sequence asked for were acknowledged and dropped", metadata: ["count": "\(dropped.count)", "total": "\(total)"])
+                "messages that no sequence asked for were acknowledged and dropped",
+                metadata: ["count": "\(dropped.count)", "total": "\(total)"])
         case .endConnection:
             let topic = router.unclaimed.firstTopic ?? ""
             logger?.info("ending the connection: nobody asks for its messages")

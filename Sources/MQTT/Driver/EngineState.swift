@@ -117,7 +117,7 @@ struct EngineState {
         case .offline(let loss): lost(loss, wasOnline: true)
         case .attemptFailed(let loss): lost(loss, wasOnline: false)
         case .ended(let loss): end(loss)
-        case .store: preconditionFailure("a session without a store stores nothing")
+        case .store: precondition(false, "a session without a store stores nothing")
         }
     }
 

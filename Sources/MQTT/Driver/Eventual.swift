@@ -99,8 +99,3 @@ final class Eventual<Value: Sendable>: Sendable {
 
     private static var canceledWait: MQTTError { MQTTError(.canceled, .kept, "the wait was canceled; what was waited for goes on") }
 }
-
-/// Tells tasks apart, or nil outside of any.
-func currentTaskIdentity() -> Int? {
-    unsafe withUnsafeCurrentTask { unsafe $0?.hashValue }
-}

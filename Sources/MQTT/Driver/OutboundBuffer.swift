@@ -43,7 +43,7 @@ struct OutboundBuffer {
         case .source(let source):
             appendSegment(.source(source, serial: serial))
             count(source.count, inMemory: false)
-        case .stream: preconditionFailure("a received stream is refused when it is submitted")
+        case .stream: precondition(false, "a received stream is refused when it is submitted")
         }
     }
 

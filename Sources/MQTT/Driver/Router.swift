@@ -154,7 +154,8 @@ final class Router: Sendable {
         let refused = Set(error.grants.filter { $0.reasonCode.isFailure }.map { TopicFilterKey($0.filter) })
         let queues = state.withLock { state in
             for key in refused { state.unscoped[key] = nil }
-            return state.scopes.values.filter { scope in scope.filters.contains { refused.contains(TopicFilterKey($0.filter)) } }.map(\.queue)
+            let scopes = state.scopes.values.filter { $0.filters.contains { refused.contains(TopicFilterKey($0.filter)) } }
+            return scopes.map(\.queue)
         }
         for queue in queues { queue.end(.failed(error)) }
     }
