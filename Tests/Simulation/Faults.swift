@@ -96,6 +96,6 @@ package enum Canary: String, Sendable, CaseIterable {
     case swapsReceived
     /// Does not tell that the session was lost.
     case hidesSessionLoss
-    /// Goes on sending on a connection that was given up.
-    case ignoresHangUp
+    /// Goes on sending behind DISCONNECT.
+    case sendsBehindDisconnect
 }

@@ -7,8 +7,9 @@ struct InboundLedger: Sendable {
         var qos: QoS
         var queue: Int
         var size: Int32
-        /// The broker queued it for the client, in its session of this number.
+        /// The broker queued it for the client.
         var isOwed = false
+        /// The number of the broker's session that it was published in.
         var epoch: Int
         var handedOver: UInt16 = 0
     }
@@ -88,8 +89,12 @@ struct InboundLedger: Sendable {
 
     /// PUBLISH was dropped as a repetition.
     mutating func discard(_ packetID: PacketID, origin: Int, qos: QoS) -> Finding? {
-        guard qos == .exactlyOnce, let index = known[packetID], received[index].origin == origin else {
-            return (.atLeastOnce, "message \(origin) is dropped, and is no repetition")
+        guard qos == .exactlyOnce, let index = known[packetID] else { return (.atLeastOnce, "message \(origin) is dropped, and is no repetition") }
+        if received[index].origin != origin {
+            // The broker began a new session in a CONNECT whose CONNACK got lost, and the next CONNACK says "session present":
+            // a hole of the standard that no client can see.
+            guard origins[received[index].origin].epoch != origins[origin].epoch else { return (.atLeastOnce, "message \(origin) is dropped as a repetition of another") }
+            origins[origin].isOwed = false
         }
         owed.append(Owed(packetID: packetID, qos: qos, received: index))
         return nil
@@ -147,7 +152,10 @@ struct InboundLedger: Sendable {
         if let index = known[packetID] { received[index].commit = commit }
     }
 
-    mutating func storeRemoval(_ packetID: PacketID, commit: UInt64) { removals[packetID] = commit }
+    /// The first counts: a second one that a new link caused says the same again.
+    mutating func storeRemoval(_ packetID: PacketID, commit: UInt64) {
+        if removals[packetID] == nil { removals[packetID] = commit }
+    }
 
     // MARK: What the client sends
 

@@ -17,7 +17,10 @@ struct OutboundLedger: Sendable {
         /// PUBACK or PUBCOMP came.
         var isAcknowledged = false
         var arrivals: UInt16 = 0
-        var sessionLosses: UInt16 = 0
+        /// The broker's session in which it arrived last.
+        var arrivedIn = 0
+        /// The link on which its loss with the session was reported last.
+        var lossReportedOn: Link = 0
         var sentOn: Link = 0
         var releasedOn: Link = 0
         var receivedOrder: UInt32 = 0
@@ -142,8 +145,8 @@ struct OutboundLedger: Sendable {
         lastReleased = 0
     }
 
-    mutating func sessionLost(_ serial: Serial) {
-        self[serial].sessionLosses += 1
+    mutating func sessionLost(_ serial: Serial, on link: Link) {
+        self[serial].lossReportedOn = link
         if self[serial].isReceived {
             self[serial].isReceived = false
             self[serial].startsAnew = true
@@ -151,12 +154,13 @@ struct OutboundLedger: Sendable {
         }
     }
 
-    /// A publish whose PUBREC came, although the broker no longer knows of it.
-    func staleReceived() -> Serial? {
-        for index in publishes.indices.reversed() where publishes[index].outcome == .none && publishes[index].isReceived {
-            return firstSerial + UInt64(index)
-        }
-        return nil
+    /// After session-present 0 each QoS 2 publish that had gone out may be doubled, and its delivery has to say so.
+    func unreportedLoss(on link: Link) -> Finding? {
+        guard let index = publishes.firstIndex(where: {
+            $0.outcome == .none && $0.qos == .exactlyOnce && !$0.startsAnew && $0.lossReportedOn != link
+                && $0.sentOn != link
+        }) else { return nil }
+        return (.exactlyOnce, "the session of publish \(index) is lost, and that is not reported")
     }
 
     // MARK: Ends
@@ -182,7 +186,7 @@ struct OutboundLedger: Sendable {
     }
 
     /// The broker took a message over.
-    mutating func arrive(_ index: Int) -> Finding? {
+    mutating func arrive(_ index: Int, epoch: Int) -> Finding? {
         guard publishes.indices.contains(index) else { return (.payloadIntact, "the broker got message \(index), which there is not") }
         publishes[index].arrivals += 1
         let publish = publishes[index]
@@ -191,8 +195,9 @@ struct OutboundLedger: Sendable {
             guard index > lastArrival else { return (.deliveredInOrder, "message \(index) arrived first behind \(lastArrival)") }
             lastArrival = index
         }
-        if publish.qos == .exactlyOnce, publish.arrivals > 1 + publish.sessionLosses {
-            return (.exactlyOnce, "message \(index) arrived \(publish.arrivals) times, \(publish.sessionLosses) losses of the session reported")
+        publishes[index].arrivedIn = epoch
+        if publish.qos == .exactlyOnce, publish.arrivals > 1, publish.arrivedIn == epoch {
+            return (.exactlyOnce, "message \(index) arrived \(publish.arrivals) times within one session")
         }
         return nil
     }

@@ -48,4 +48,6 @@ struct Connection: Sendable {
     var isSwallowing = false
     /// CONNECT asked for an empty session.
     var isClean = false
+    /// CONNACK is on its way.
+    var isAnswered = false
 }

@@ -19,6 +19,8 @@ struct Shell: Sendable {
     var saidOnline = false
     var isEnded = false
     var lastDialed: Link = 0
+    /// The broker has a new session: what it can double has to be named in this step.
+    var isLossDue = false
 
     // MARK: Bytes out
     /// Not yet taken by the operating system.

@@ -30,7 +30,7 @@ extension World {
 
     private mutating func brokerSends(_ bytes: [UInt8], _ number: Int) {
         guard number < World.intruders, connections[number - 1].isOpenAtBroker else { return }
-        guard !connections[number - 1].toClient.isBroken else { return }
+        connections[number - 1].isAnswered = true
         connections[number - 1].toClient.append(bytes)
         move(Link(number), \.toClient, .arriveAtClient(Link(number)))
     }
@@ -54,7 +54,7 @@ extension World {
         if qos == .atMostOnce {
             check(volatile.arrive(index))
         } else {
-            check(outbound.arrive(index))
+            check(outbound.arrive(index, epoch: epoch))
             guard failure == nil else { return }
             if publish.payload.count != Int(outbound.publishes[index].size) { fail(.payloadIntact, "message \(index) is cut") }
         }

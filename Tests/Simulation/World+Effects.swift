@@ -19,8 +19,8 @@ extension World {
         case .refused: marks.hit(.refusedPublish)
         case .completed(let serial, let completion): completed(serial, completion)
         case .sessionLost(let serial):
-            marks.hit(.sessionLossAfterPubrec)
-            if settings.canary != .hidesSessionLoss { outbound.sessionLost(serial) }
+            if outbound[serial].isReceived { marks.hit(.sessionLossAfterPubrec) }
+            if settings.canary != .hidesSessionLoss { outbound.sessionLost(serial, on: shell.link) }
         case .resolved(let ticket, let resolution): resolved(ticket, resolution)
         case .deliver(let receipt): deliver(receipt)
         case .discard: discard()
@@ -100,6 +100,7 @@ extension World {
         } else {
             marks.hit(.sessionLoss)
             inbound.forget()
+            shell.isLossDue = true
             application.needsSubscription = true
         }
         if isCalm, application.needsSubscription { after(0, .application) }

@@ -38,6 +38,8 @@ extension World {
         connections[index].toClient.isEnding = true
         connections[index].toBroker.isStalled = false
         connections[index].toClient.isStalled = false
+        connections[index].toBroker.isBroken = false
+        connections[index].toClient.isBroken = false
         move(link, \.toBroker, .arriveAtBroker(link))
         move(link, \.toClient, .arriveAtClient(link))
         // A client that does not read still learns of a reset.

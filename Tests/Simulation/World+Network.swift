@@ -61,6 +61,7 @@ extension World {
             move(link, \.toBroker, .arriveAtBroker(link))
         }
         let pending = shell.outbound.count
+        if count > 0 { shell.lastPacketAt = now }
         if count > 0 || (pending > 0 && !shell.hasReportedBlocked) {
             shell.hasReportedBlocked = pending > 0
             if pending > 0 { marks.hit(.blockedWrite) }
@@ -80,7 +81,6 @@ extension World {
     mutating func hangUp(_ link: Link) {
         guard link == shell.lastDialed else { return fail(.phases, "hangUp of \(link)") }
         guard has(link), connections[Int(link) - 1].isOpenAtClient else { return }
-        if settings.canary == .ignoresHangUp { return }
         let index = Int(link) - 1
         connections[index].isOpenAtClient = false
         if shell.isOpen {
@@ -97,6 +97,7 @@ extension World {
         guard shell.link == link else { return fail(.phases, "hangUpAfterFlush of \(link)") }
         shell.closesAfterFlush = true
         scheduleFlush()
+        if settings.canary == .sendsBehindDisconnect { send(.pingreq) }
     }
 
     // MARK: Pipes
@@ -129,6 +130,7 @@ extension World {
         let bytes = connections[index].toBroker.take(portion(count))
         let isLost = connections[index].toBroker.isBroken || !connections[index].isOpenAtBroker
         if !bytes.isEmpty, !isLost {
+            if connections[index].isClean, !connections[index].isAnswered { epoch += 1 }
             trace.note(now, .brokerReceives, UInt64(bytes.count), text: "broker gets \(bytes.count) bytes of \(link)")
             broker.received(bytes, from: .init(Int(link)), at: now)
             drainBroker()

@@ -49,7 +49,7 @@ extension World {
         if case .pubrec = packet, disk.issued > disk.storedUpTo { marks.hit(.pubrecWhileStoring) }
         let due = shell.isOnline ? outbound.receive(packet, on: shell.link) : nil
         step(.packet(packet))
-        if let due, failure == nil, outbound[due].outcome == .none {
+        if let due, failure == nil, !shell.closesAfterFlush, outbound[due].outcome == .none {
             fail(.acknowledgementHonoured, "\(packet) of \(due) has no effect")
         }
     }
@@ -108,7 +108,8 @@ extension World {
         }
         step(.packet(.publish(InboundPublish(qos: head.qos, packetID: head.packetID, isComplete: isWhole))))
         guard failure == nil else { return nil }
-        if shell.receiving?.isSettled != true { fail(.atLeastOnce, "PUBLISH \(head.packetID) is neither delivered nor dropped") }
+        // Behind DISCONNECT nothing is received any more.
+        if shell.receiving?.isSettled != true, !shell.closesAfterFlush { fail(.atLeastOnce, "PUBLISH \(head.packetID) is neither delivered nor dropped") }
         if shell.link == link { shell.stream?.message = shell.receiving?.message }
         shell.receiving = nil
         if settings.canary == .completesPayloadEarly, !isWhole { step(.payloadCompleted) }

@@ -39,8 +39,8 @@ extension World {
         }
         if shell.link != 0, shell.isOpen {
             let connection = connections[Int(shell.link) - 1]
-            // Without keep-alive or time limit a client cannot find out that nobody answers. A reset tells it.
-            let isBlind = plan.configuration.keepAliveSeconds == 0 || plan.configuration.pauseTimeout == 0
+            // Without keep-alive a client cannot find out that nobody answers. A reset tells it.
+            let isBlind = plan.configuration.keepAliveSeconds == 0
             if connection.isSwallowing || (isBlind && connection.toBroker.isBroken) {
                 closeAtBroker(shell.link)
                 closeAtClient(shell.link)
@@ -58,6 +58,9 @@ extension World {
         let configuration = plan.configuration
         var patience = configuration.reconnectMaximum * 4 + configuration.pauseTimeout * 4 + plan.connectTimeout * 2
         patience += Int64(configuration.keepAliveSeconds) * 6 * second + 120 * second
+        // What waits goes one round trip and one commit after another at worst.
+        let waiting = Int64(broker.pendingCount(of: World.clientID) + outbound.open)
+        patience += waiting * (plan.commitTime * 6 + plan.delay * 12)
         let limit = now + patience
         while failure == nil, !isSettled {
             guard advance(before: limit) else {
@@ -70,7 +73,14 @@ extension World {
     }
 
     private var isSettled: Bool {
-        outbound.open == 0 && requests.open == 0 && shell.isOnline && application.isIdle && !application.needsSubscription
+        guard shell.isOnline, connections[Int(shell.link) - 1].isOpenAtBroker, !connections[Int(shell.link) - 1].toClient.isEnding else {
+            return false
+        }
+        return hasNothingOpen
+    }
+
+    private var hasNothingOpen: Bool {
+        outbound.open == 0 && requests.open == 0 && application.isIdle && !application.needsSubscription
             && shell.outbound.isEmpty && disk.issued == disk.storedUpTo && connections[Int(shell.link) - 1].toBroker.count == 0
             && connections[Int(shell.link) - 1].toClient.count == 0 && broker.pendingCount(of: World.clientID) == 0
             && broker.unreleasedCount(of: World.clientID) == 0
@@ -103,8 +113,8 @@ extension World {
         now = max(now, limit)
         guard failure == nil else { return }
         if shell.link != link || !shell.isOnline { fail(.liveness, "an idle connection was given up") }
-        // Each takes a tick, `written`, the answer, and `received`.
-        if steps - before > pings * 4 { fail(.noBusyLoop, "\(steps - before) events while nothing was to be done") }
+        // Each takes a tick, `written`, the answer, and `received`, all perhaps in two parts.
+        if steps - before > pings * 6 { fail(.noBusyLoop, "\(steps - before) events while nothing was to be done") }
         checkKeepAlive()
     }
 
@@ -122,7 +132,8 @@ extension World {
         }
         isCalm = true
         // Without a time limit a connection that does not take bytes keeps DISCONNECT waiting: a reset ends it.
-        let patience = plan.configuration.pauseTimeout * 2 + second
+        let portions = Int64(shell.outbound.count * 4 / plan.capacity + 4)
+        let patience = plan.configuration.pauseTimeout * 2 + second + portions * plan.delay * 4
         _ = runOn(until: now + patience)
         if !shell.isEnded, plan.configuration.pauseTimeout == 0 || shell.outbound.isEmpty, link != 0 { closeAtClient(link) }
         guard failure == nil else { return }

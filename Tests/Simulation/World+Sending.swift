@@ -10,6 +10,8 @@ extension World {
 
     private mutating func noteSent() {
         guard shell.isOpen else { return fail(.nothingSentOffline, "a packet is sent without a connection") }
+        // [MQTT-3.14.4-2]
+        if shell.closesAfterFlush { fail(.nothingSentOffline, "a packet is sent behind DISCONNECT") }
         checkKeepAlive()
         shell.lastPacketAt = now
         scheduleFlush()
@@ -30,11 +32,7 @@ extension World {
     mutating func sendConnect(clean: Bool) {
         guard shell.isOpen, !shell.isOnline else { return fail(.nothingSentOffline, "CONNECT without a new connection") }
         shell.lastPacketAt = now
-        let index = Int(shell.link) - 1
-        if clean {
-            connections[index].isClean = true
-            epoch += 1
-        }
+        connections[Int(shell.link) - 1].isClean = clean
         let connect = Connect(clientID: World.clientID, cleanSession: clean, keepAliveSeconds: plan.configuration.keepAliveSeconds)
         write(connect.encodedLength) { connect.encode(into: &$0) }
     }

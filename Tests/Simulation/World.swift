@@ -100,6 +100,10 @@ package struct World: ~Copyable {
         shell.effects.removeAll()
         shell.session.step(event, at: Instant(nanoseconds: now), into: &shell.effects)
         for effect in shell.effects.list where failure == nil { carryOut(effect) }
+        if shell.isLossDue {
+            shell.isLossDue = false
+            check(outbound.unreportedLoss(on: shell.link))
+        }
         if stepsThisInstant > 50_000 { fail(.noBusyLoop, "50,000 events in one instant") }
         armTimer()
         if !shell.followUps.isEmpty { followUp() }
