@@ -66,7 +66,8 @@ struct ConnectArguments {
         switch (host, path) {
         case (let host?, nil):
             guard !host.isEmpty, !host.utf8.contains(0) else { throw .denied("host is empty or contains U+0000") }
-            return .tcp(host: host, port: port ?? 1883)
+            guard let port else { throw .denied("port is missing") }
+            return .tcp(host: host, port: port)
         case (nil, let path?):
             guard port == nil else { throw .denied("unix and port exclude each other") }
             guard !path.isEmpty, !path.utf8.contains(0) else { throw .denied("unix is empty or contains U+0000") }
