@@ -12,7 +12,7 @@ public final class TestBroker: Sendable {
         public var broker = BrokerConfiguration()
         public var address = Address.tcp()
         public var faults = FaultPlan()
-        /// How many of the latest received messages are kept. Zero keeps none and is fastest; nothing can be awaited then but
+        /// How many of the latest received messages are kept, as far as 64 MiB of payload go. Zero keeps none and is fastest; nothing can be awaited then but
         /// connections and violations.
         public var recordLimit = 10_000
         /// Whether clients that publish wait while a subscriber's queue is more than half full, for a second at most without
