@@ -1,6 +1,7 @@
 import MQTTTesting
 import Testing
 
+/// Each fault of a plan, seen from a client that speaks in bytes.
 @Suite("TestBroker: faults", .timeLimit(.minutes(1)))
 struct FaultPlanTests {
     func with(_ faults: [FaultPlan.Fault], _ body: (TestBroker) async throws -> Void) async throws {
@@ -19,13 +20,15 @@ struct FaultPlanTests {
     func connecting(fault: FaultPlan.Fault) async throws {
         try await with([fault]) { broker in
             try await RawClient.with(broker) { client in
-                #expect(try await client.connect("a", clean: false) == (fault == .closeBeforeConnack ? [] : [0x20, 2, 0, 5]))
+                let connack = try await client.connect("a", clean: false)
+                #expect(connack == (fault == .closeBeforeConnack ? [] : [0x20, 2, 0, 5]))
                 #expect(await client.isEnded())
             }
             // Only the first connection was meant.
             try await RawClient.with(broker) { client in
                 let isPresent: UInt8 = fault == .closeBeforeConnack ? 1 : 0
-                #expect(try await client.connect("a", clean: false) == [0x20, 2, isPresent, 0])
+                let connack = try await client.connect("a", clean: false)
+                #expect(connack == [0x20, 2, isPresent, 0])
             }
         }
     }
@@ -36,7 +39,7 @@ struct FaultPlanTests {
             try await RawClient.with(broker) { client in
                 _ = try await client.connect("a")
                 try await client.send("32 06 00 01 't' 00 01 'x' 32 06 00 01 't' 00 02 'y'")
-                #expect(try await client.receive(4) == bytes("40 02 00 01"))
+                #expect(await client.receive(4) == bytes("40 02 00 01"))
                 #expect(await client.isEnded())
             }
             #expect(try await broker.received.map(\.packetID) == [1])
@@ -48,7 +51,8 @@ struct FaultPlanTests {
         try await with([.cutToClient(afterBytes: count)]) { broker in
             try await RawClient.with(broker) { client in
                 try await client.send("10 0D 00 04 'MQTT' 04 02 00 00 00 01 'a' 32 06 00 01 't' 00 01 'x'")
-                #expect(try await client.receive(100) == bytes("20 02 00 00 40 02").prefix(count))
+                let received = await client.receive(100)
+                #expect(received == Array(bytes("20 02 00 00 40 02").prefix(count)))
             }
         }
     }
@@ -59,9 +63,9 @@ struct FaultPlanTests {
             try await RawClient.with(broker) { client in
                 _ = try await client.connect("a")
                 try await client.send("82 06 00 01 00 01 't' 00 30 03 00 01 't'")
-                #expect(try await client.receive(5) == bytes("90 03 00 01 00"))
+                #expect(await client.receive(5) == bytes("90 03 00 01 00"))
                 try await broker.publish([], to: "t")
-                #expect(try await client.receive(5) == bytes("30 03 00 01 't'"))
+                #expect(await client.receive(5) == bytes("30 03 00 01 't'"))
                 #expect(try await broker.received == [])
             }
         }
@@ -71,9 +75,10 @@ struct FaultPlanTests {
     func delays() async throws {
         try await with([.delayFromClient(.milliseconds(2)), .delayToClient(.milliseconds(2))]) { broker in
             try await RawClient.with(broker) { client in
-                #expect(try await client.connect("a") == bytes("20 02 00 00"))
+                let connack = try await client.connect("a")
+                #expect(connack == bytes("20 02 00 00"))
                 for _ in 0..<20 { try await client.send("32 05 00 01 't' 00 01 C0 00") }
-                for _ in 0..<20 { #expect(try await client.receive(6) == bytes("40 02 00 01 D0 00")) }
+                for _ in 0..<20 { #expect(await client.receive(6) == bytes("40 02 00 01 D0 00")) }
                 try await client.send("E0 00")
                 #expect(await client.isEnded())
             }
@@ -89,9 +94,9 @@ struct FaultPlanTests {
             try await RawClient.with(broker) { client in
                 _ = try await client.connect("a")
                 try await client.send("32 05 00 01 'u' 00 01 C0 00 82 06 00 02 00 01 't' 00")
-                #expect(try await client.receive(5) == bytes("90 03 00 02 00"))
+                #expect(await client.receive(5) == bytes("90 03 00 02 00"))
                 try await broker.publish([], to: "t")
-                #expect(try await client.receive(10) == bytes("30 03 00 01 't' 30 03 00 01 't'"))
+                #expect(await client.receive(10) == bytes("30 03 00 01 't' 30 03 00 01 't'"))
             }
         }
     }
@@ -104,7 +109,8 @@ struct FaultPlanTests {
             try await broker.setFaults(plan)
             for sessionPresent in [0, 0, 1] as [UInt8] {
                 try await RawClient.with(broker) { client in
-                    #expect(try await client.connect("a", clean: false) == [0x20, 2, sessionPresent, 0])
+                    let connack = try await client.connect("a", clean: false)
+                    #expect(connack == [0x20, 2, sessionPresent, 0])
                 }
                 try await broker.wait { $0.connectedClients.isEmpty }
             }

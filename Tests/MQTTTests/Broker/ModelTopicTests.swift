@@ -1,6 +1,8 @@
-@testable import MQTTTesting
 import Testing
 
+@testable import MQTTTesting
+
+/// Matching, overlapping subscriptions, retained messages.
 @Suite("Broker model: topics and subscriptions")
 struct ModelTopicTests {
     /// Mostly the examples of section 4.7.

@@ -2,20 +2,24 @@
 public import MQTTTransport
 public import NIOCore
 internal import NIOPosix
+internal import Synchronization
 
 #if canImport(Darwin)
-internal import Darwin
+    internal import Darwin
 #elseif canImport(Musl)
-internal import Musl
+    internal import Musl
 #else
-internal import Glibc
+    internal import Glibc
 #endif
 
 extension TestBroker {
     /// Connects a new pair of sockets to the broker and hands out the client's end: without port, path or network.
     ///
     /// The caller closes it, or gives it away, as to `ClientBootstrap.withConnectedSocket`.
+    ///
+    /// - Throws: An error of the operating system, and ``TestBrokerError`` while the broker is offline.
     public func connectedSocket() throws -> CInt {
+        guard isOnline.load(ordering: .acquiring) else { throw TestBrokerError(description: "the broker is offline") }
         let (client, server) = try Self.socketPair()
         let core = core
         let adopted = ClientBootstrap(group: eventLoop)
@@ -32,9 +36,9 @@ extension TestBroker {
 
     private static func socketPair() throws -> (CInt, CInt) {
         #if canImport(Darwin)
-        let type = SOCK_STREAM
+            let type = SOCK_STREAM
         #else
-        let type = CInt(SOCK_STREAM.rawValue)
+            let type = CInt(SOCK_STREAM.rawValue)
         #endif
         var ends: [CInt] = [-1, -1]
         // The call writes two descriptors, and there is room for two.
