@@ -118,7 +118,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .testTarget(name: "CommandTests", dependencies: ["mqttc", "MQTT"], swiftSettings: settings),
+        .testTarget(name: "CommandTests", dependencies: ["mqttc", "MQTT", "MQTTTesting"], swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )
