@@ -261,6 +261,36 @@ struct OutboundTests {
         #expect(it.receive(.puback(id(0))) == [])
     }
 
+    @Test func exactlyOnceHasPlacesOfItsOwnInFlight() {
+        var it = Scenario.online { $0.limits.exactlyOnceInFlight = 1 }
+        it.publish(.exactlyOnce)
+        #expect(it.publish(.exactlyOnce) == [.accepted(1)])
+        #expect(it.publish(.atLeastOnce) == [.accepted(2)], "one order for both levels")
+        it.receive(.pubrec(id(0)))
+        #expect(
+            it.receive(.pubcomp(id(0))) == [
+                .completed(0, .acknowledged(.success)), .sendPublish(1, id(1), isDuplicate: false),
+                .sendPublish(2, id(2), isDuplicate: false),
+            ])
+    }
+
+    @Test func aPublishWithoutItsPayloadIsAbandonedBeforePubrecOnly() {
+        var it = Scenario.online { $0.limits.inFlight = 3 }
+        for _ in 0..<3 { it.publish(.exactlyOnce) }
+        it.receive(.pubrec(id(0)))
+        #expect(it.on(.abandon(0)) == [])
+        #expect(it.on(.abandon(1)) == [.completed(1, .withdrawn)])
+        #expect(it.on(.abandon(1)) == [])
+        #expect(it.on(.abandon(9)) == [])
+        it.cut()
+        #expect(it.on(.abandon(2)) == [.completed(2, .withdrawn)])
+        #expect(it.connect(sessionPresent: true) == [.online(sessionPresent: true), .send(.pubrel(id(0)))])
+        for serial in 3..<6 as Range<Serial> {
+            #expect(it.publish(.atLeastOnce) == [.accepted(serial), .sendPublish(serial, id(serial), isDuplicate: false)])
+        }
+        #expect(it.publish(.atLeastOnce) == [.accepted(6)])
+    }
+
     @Test func nothingIsSentBetweenLinks() {
         var it = Scenario.online()
         it.cut()

@@ -9,7 +9,9 @@ struct ConfigurationTests {
 
     static let refused: [(String, @Sendable (inout Limits) -> Void)] = [
         ("atLeastOnce", { $0.atLeastOnce = -1 }), ("exactlyOnce", { $0.exactlyOnce = -1 }), ("queuedBytes", { $0.queuedBytes = -1 }),
-        ("inFlight 0", { $0.inFlight = 0 }), ("inFlight", { $0.inFlight = 49_153 }), ("requests 0", { $0.requests = 0 }),
+        ("inFlight 0", { $0.inFlight = 0 }), ("inFlight", { $0.inFlight = 49_153 }),
+        ("exactlyOnceInFlight 0", { $0.exactlyOnceInFlight = 0 }), ("exactlyOnceInFlight", { $0.exactlyOnceInFlight = 49_153 }),
+        ("requests 0", { $0.requests = 0 }),
         ("requests", { $0.requests = 16_384 }), ("outboundBytes", { $0.outboundBytes = 0 }), ("receivedMessages", { $0.receivedMessages = 0 }),
         ("receivedBytes", { $0.receivedBytes = 0 }), ("maximumPacketSize", { $0.maximumPacketSize = 3 }),
     ]

@@ -42,13 +42,9 @@ struct ReconnectionTests {
         #expect(first != pauses(10, seed: 43, minimum: 1_000, maximum: 1_000_000))
     }
 
-    @Test(arguments: [(0, 0), (0, 1), (1, 1), (5, 3), (7, 10), (1, .max), (.max, .max), (.max - 1, 5)] as [(Int64, Int64)])
+    @Test(arguments: [(0, 0), (0, 1), (1, 1), (5, 3), (7, 10), (1, .max / 100), (.max / 100, .max / 100)] as [(Int64, Int64)])
     func anyBoundsAreKept(minimum: Int64, maximum: Int64) {
-        for pause in pauses(80, seed: 1, minimum: minimum, maximum: maximum) {
-            #expect(pause >= 0 && pause <= max(minimum, maximum))
-            // Close to the end of time the clock itself saturates.
-            #expect(pause >= minimum || minimum > .max / 2)
-        }
+        for pause in pauses(80, seed: 1, minimum: minimum, maximum: maximum) { #expect(minimum...max(minimum, maximum) ~= pause) }
     }
 
     @Test func theBackOffGoesOnUntilAConnectionWasStable() throws {
