@@ -4,9 +4,11 @@ import MQTTTesting
 import Testing
 
 @Suite("CONNACK") struct ConnackTests {
-    @Test("MQTT-3.2.0-1: another packet ahead of CONNACK, or a second CONNACK, is a violation", arguments: [
-        [0xD0, 0], Bytes.publish(0x30), Bytes.acknowledgement(0x40, 0x4000), [0x90, 3, 0, 1, 0],
-    ] as [[UInt8]])
+    @Test(
+        "MQTT-3.2.0-1: another packet ahead of CONNACK, or a second CONNACK, is a violation",
+        arguments: [
+            [0xD0, 0], Bytes.publish(0x30), Bytes.acknowledgement(0x40, 0x4000), [0x90, 3, 0, 1, 0],
+        ] as [[UInt8]])
     func connackIsFirst(packet: [UInt8]) {
         var client = WireClient()
         client.open()
@@ -30,7 +32,8 @@ import Testing
         #expect(client.delivered.count == 1 && client.discarded == 1)
     }
 
-    @Test("MQTT-3.2.2-3: without session present nothing is lost, and no identifier of the lost session remains") func sessionLost() throws {
+    @Test("MQTT-3.2.2-3: without session present nothing is lost, and no identifier of the lost session remains") func sessionLost() throws
+    {
         var client = WireClient.online()
         try client.publish("t", .exactlyOnce)
         client.receive(Bytes.acknowledgement(0x50, 0x4000) + Bytes.publish(0x34, 7))

@@ -36,7 +36,9 @@ import Testing
         }
     }
 
-    @Test("MQTT-3.1.2-2 MQTT-3.1.3-9 MQTT-3.2.2-5: a refusal is told with its code, the connection closed, and tried again late", arguments: 1...5 as ClosedRange<UInt8>)
+    @Test(
+        "MQTT-3.1.2-2 MQTT-3.1.3-9 MQTT-3.2.2-5: a refusal is told with its code, the connection closed, and tried again late",
+        arguments: 1...5 as ClosedRange<UInt8>)
     func refusals(code: UInt8) throws {
         var pair = Pair(WireClient())
         pair.broker.refuseNext([code])
@@ -128,7 +130,8 @@ import Testing
         #expect(pair.clients[0].effects.contains(.send(.pingreq)))
     }
 
-    @Test("MQTT-3.1.2-24: a connection that the server ends for silence is an interruption like any other") func silenceAtTheServer() throws {
+    @Test("MQTT-3.1.2-24: a connection that the server ends for silence is an interruption like any other") func silenceAtTheServer() throws
+    {
         var pair = Pair(WireClient())
         pair.connect()
         try pair.clients[0].publish("t", .atLeastOnce)
@@ -164,7 +167,9 @@ import Testing
         #expect(pair.broker.filters(of: "a") == ["of-a"] && pair.broker.filters(of: "b") == [])
     }
 
-    @Test("MQTT-3.1.3-3 MQTT-3.1.3-4 MQTT-3.1.3-5 MQTT-3.1.3-10 MQTT-3.1.3-11: the identifier is there, and texts are UTF-8 with their length")
+    @Test(
+        "MQTT-3.1.3-3 MQTT-3.1.3-4 MQTT-3.1.3-5 MQTT-3.1.3-10 MQTT-3.1.3-11: the identifier is there, and texts are UTF-8 with their length"
+    )
     func texts() {
         let long = "0123456789abcdefghijABC"
         #expect(bytes(Connect(clientID: long, cleanSession: false, keepAliveSeconds: 60))[12...] == [0, 23] + Array(long.utf8)[...])
@@ -187,7 +192,8 @@ import Testing
         #expect(pair.broker.violations == [])
     }
 
-    @Test("MQTT-3.1.4-1 MQTT-3.2.2-6: a connection closed without CONNACK is a failed attempt, and nothing is lost") func noConnack() throws {
+    @Test("MQTT-3.1.4-1 MQTT-3.2.2-6: a connection closed without CONNACK is a failed attempt, and nothing is lost") func noConnack() throws
+    {
         var pair = Pair(WireClient())
         try pair.clients[0].publish("t", .exactlyOnce)
         var faults = ConnectionFaults()

@@ -66,9 +66,12 @@ import Testing
         #expect(try TopicName("caf\u{E9}") != TopicName("cafe\u{301}"))
     }
 
-    @Test("MQTT-4.8.0-1: a violation ends its connection, is told, and the session goes on with the next", arguments: [
-        [0xF0, 0], [0x00, 0], [0x10, 0], [0x80, 2, 0, 1], [0xC0, 0], [0xE0, 0], [0x30, 0x80, 0x80, 0x80, 0x80, 0x01], [0x40, 3, 0, 1, 0], [0xD0, 1, 0],
-    ] as [[UInt8]])
+    @Test(
+        "MQTT-4.8.0-1: a violation ends its connection, is told, and the session goes on with the next",
+        arguments: [
+            [0xF0, 0], [0x00, 0], [0x10, 0], [0x80, 2, 0, 1], [0xC0, 0], [0xE0, 0], [0x30, 0x80, 0x80, 0x80, 0x80, 0x01],
+            [0x40, 3, 0, 1, 0], [0xD0, 1, 0],
+        ] as [[UInt8]])
     func violation(packet: [UInt8]) throws {
         var client = WireClient.online()
         try client.publish("t", .exactlyOnce)

@@ -6,7 +6,9 @@ import Testing
 @Suite("Packet format") struct PacketFormatTests {
     private static func publish(topic: [UInt8]) -> [UInt8] { [0x30, UInt8(2 + topic.count), 0, UInt8(topic.count)] + topic }
 
-    @Test("MQTT-1.5.3-1: ill-formed UTF-8 ends the connection", arguments: [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xED, 0xBF, 0xBF], [0xE2, 0x82]] as [[UInt8]])
+    @Test(
+        "MQTT-1.5.3-1: ill-formed UTF-8 ends the connection",
+        arguments: [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xED, 0xBF, 0xBF], [0xE2, 0x82]] as [[UInt8]])
     func illFormedText(topic: [UInt8]) {
         var client = WireClient.online()
         client.receive(PacketFormatTests.publish(topic: topic))
@@ -50,10 +52,12 @@ import Testing
         #expect(pair.published.count == 3 && pair.clients[0].delivered.count == 3)
     }
 
-    @Test("MQTT-2.2.2-2: wrong fixed header flags end the connection", arguments: [
-        [0x21, 2, 0, 0], [0x41, 2, 0, 1], [0x52, 2, 0, 1], [0x60, 2, 0, 1], [0x63, 2, 0, 1], [0x74, 2, 0, 1], [0x98, 3, 0, 1, 0],
-        [0xB2, 2, 0, 1], [0xD1, 0],
-    ] as [[UInt8]])
+    @Test(
+        "MQTT-2.2.2-2: wrong fixed header flags end the connection",
+        arguments: [
+            [0x21, 2, 0, 0], [0x41, 2, 0, 1], [0x52, 2, 0, 1], [0x60, 2, 0, 1], [0x63, 2, 0, 1], [0x74, 2, 0, 1], [0x98, 3, 0, 1, 0],
+            [0xB2, 2, 0, 1], [0xD1, 0],
+        ] as [[UInt8]])
     func wrongFlags(packet: [UInt8]) {
         var client = WireClient.online()
         client.receive(packet)
@@ -61,9 +65,12 @@ import Testing
         #expect(client.takeSent() == [])
     }
 
-    @Test("MQTT-2.3.1-1: no packet identifier is 0, in either direction", arguments: [
-        Bytes.publish(0x32, 0), Bytes.publish(0x34, 0), Bytes.acknowledgement(0x40, 0), Bytes.acknowledgement(0xB0, 0), [0x90, 3, 0, 0, 0],
-    ])
+    @Test(
+        "MQTT-2.3.1-1: no packet identifier is 0, in either direction",
+        arguments: [
+            Bytes.publish(0x32, 0), Bytes.publish(0x34, 0), Bytes.acknowledgement(0x40, 0), Bytes.acknowledgement(0xB0, 0),
+            [0x90, 3, 0, 0, 0],
+        ])
     func identifierZero(packet: [UInt8]) throws {
         var client = WireClient.online()
         try client.subscribe(Subscription("a"))

@@ -69,7 +69,11 @@ struct Pair {
                 guard let id = connections[index], !isCutOff.contains(index) else { continue }
                 if !bytes.isEmpty {
                     isMoving = true
-                    if isSlow { for byte in bytes { broker.received([byte], from: id, at: now) } } else { broker.received(bytes, from: id, at: now) }
+                    if isSlow {
+                        for byte in bytes { broker.received([byte], from: id, at: now) }
+                    } else {
+                        broker.received(bytes, from: id, at: now)
+                    }
                 }
                 if clients[index].hangsUp { drop(index) }
             }

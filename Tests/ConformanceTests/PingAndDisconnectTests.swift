@@ -26,7 +26,9 @@ import Testing
         #expect(client.takeSent() == [0xE0, 0])
     }
 
-    @Test("MQTT-3.14.4-1 MQTT-3.14.4-2: after DISCONNECT nothing follows, and the client closes the connection") func nothingFollows() throws {
+    @Test("MQTT-3.14.4-1 MQTT-3.14.4-2: after DISCONNECT nothing follows, and the client closes the connection") func nothingFollows()
+        throws
+    {
         var client = WireClient.online()
         client.releasesAtOnce = false
         client.receive(Bytes.publish(0x32, 1))

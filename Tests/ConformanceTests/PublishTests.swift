@@ -103,7 +103,8 @@ import Testing
         #expect(pair.clients[0].delivered.map(\.qos).max() == .exactlyOnce)
     }
 
-    @Test("MQTT-3.3.5-2: an unauthorized publish is acknowledged or ends the connection; the client takes both") func unauthorized() throws {
+    @Test("MQTT-3.3.5-2: an unauthorized publish is acknowledged or ends the connection; the client takes both") func unauthorized() throws
+    {
         var client = WireClient.online()
         try client.publish("secret", .atLeastOnce)
         client.cut()

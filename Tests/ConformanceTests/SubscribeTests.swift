@@ -20,7 +20,9 @@ import Testing
         #expect(client.takeSent() == [0x82, 15, 0, 1, 0, 2, 0xC3, 0xA4, 0, 0, 1, 0x2B, 1, 0, 1, 0x23, 2])
     }
 
-    @Test("MQTT-3.8.3-2 MQTT-3.8.4-5 MQTT-3.9.3-1: one code per filter in their order, refused ones among them") func refusedFilters() throws {
+    @Test("MQTT-3.8.3-2 MQTT-3.8.4-5 MQTT-3.9.3-1: one code per filter in their order, refused ones among them") func refusedFilters()
+        throws
+    {
         var pair = connected { $0.deniedFilters = ["a/#", "+"] }
         let ticket = try pair.clients[0].subscribe(
             Subscription("a/b", atMost: .atLeastOnce), Subscription("a/#"), Subscription("c", atMost: .atMostOnce), Subscription("+"))
@@ -49,7 +51,8 @@ import Testing
         #expect(client.resolutions == [ticket: .connectionLost])
     }
 
-    @Test("MQTT-3.8.4-3: the same filter again replaces the subscription and brings retained messages again") func sameFilterAgain() throws {
+    @Test("MQTT-3.8.4-3: the same filter again replaces the subscription and brings retained messages again") func sameFilterAgain() throws
+    {
         var pair = connected()
         try pair.clients[1].publish("t", [0x72], .atLeastOnce, retain: true)
         pair.settle()

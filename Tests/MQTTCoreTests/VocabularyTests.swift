@@ -20,7 +20,10 @@ struct VocabularyTests {
     }
 
     @Test func grantsTellTheirLevelOrFailure() {
-        #expect((0...2).map { SubscriptionGrant(filter: "a", reasonCode: ReasonCode(rawValue: $0)).qos } == [.atMostOnce, .atLeastOnce, .exactlyOnce])
+        #expect(
+            (0...2).map { SubscriptionGrant(filter: "a", reasonCode: ReasonCode(rawValue: $0)).qos } == [
+                .atMostOnce, .atLeastOnce, .exactlyOnce,
+            ])
         #expect(SubscriptionGrant(filter: "a", reasonCode: .subscriptionFailure).qos == nil)
         #expect(ReasonCode.subscriptionFailure.isFailure)
         #expect(!ReasonCode(rawValue: 0x7F).isFailure)
@@ -29,7 +32,9 @@ struct VocabularyTests {
 
     @Test func errorsNeverShowTheTextThatIsWrong() {
         for text in ["secret/+/x\0", "secret#", "+secret"] {
-            let errors = [#expect(throws: MQTTError.self) { try TopicName(text) }, #expect(throws: MQTTError.self) { try TopicFilter(text) }]
+            let errors = [
+                #expect(throws: MQTTError.self) { try TopicName(text) }, #expect(throws: MQTTError.self) { try TopicFilter(text) },
+            ]
             for error in errors { #expect(error?.description.contains("secret") == false) }
         }
     }

@@ -12,7 +12,8 @@ struct ConfigurationTests {
         ("inFlight 0", { $0.inFlight = 0 }), ("inFlight", { $0.inFlight = 49_153 }),
         ("exactlyOnceInFlight 0", { $0.exactlyOnceInFlight = 0 }), ("exactlyOnceInFlight", { $0.exactlyOnceInFlight = 49_153 }),
         ("requests 0", { $0.requests = 0 }),
-        ("requests", { $0.requests = 16_384 }), ("outboundBytes", { $0.outboundBytes = 0 }), ("receivedMessages", { $0.receivedMessages = 0 }),
+        ("requests", { $0.requests = 16_384 }), ("outboundBytes", { $0.outboundBytes = 0 }),
+        ("receivedMessages", { $0.receivedMessages = 0 }),
         ("receivedBytes", { $0.receivedBytes = 0 }), ("maximumPacketSize", { $0.maximumPacketSize = 3 }),
     ]
 

@@ -4,7 +4,8 @@ import Testing
 
 struct TopicTests {
     static let validNames = [
-        "a", "/", "//", "/finance", "finance/", "Accounts payable", "$SYS/broker/uptime", "$", " ", "sport/tennis/player1", "ä/ö", "\u{FEFF}",
+        "a", "/", "//", "/finance", "finance/", "Accounts payable", "$SYS/broker/uptime", "$", " ", "sport/tennis/player1", "ä/ö",
+        "\u{FEFF}",
         "\u{10FFFF}", "a\u{1}b", String(repeating: "x", count: 65_535),
     ]
 
@@ -14,7 +15,8 @@ struct TopicTests {
 
     static let invalidNames = [
         ("", "MQTT-4.7.3-1"), ("a\0", "MQTT-4.7.3-2"), ("\0", "MQTT-4.7.3-2"), ("#", "MQTT-3.3.2-2"), ("+", "MQTT-3.3.2-2"),
-        ("a/+/b", "MQTT-3.3.2-2"), ("a#", "MQTT-3.3.2-2"), ("sport+", "MQTT-3.3.2-2"), (String(repeating: "x", count: 65_536), "MQTT-4.7.3-3"),
+        ("a/+/b", "MQTT-3.3.2-2"), ("a#", "MQTT-3.3.2-2"), ("sport+", "MQTT-3.3.2-2"),
+        (String(repeating: "x", count: 65_536), "MQTT-4.7.3-3"),
         (String(repeating: "é", count: 32_768), "MQTT-4.7.3-3"),
     ]
 
@@ -25,10 +27,12 @@ struct TopicTests {
     }
 
     /// The examples of sections 4.7.1.2 and 4.7.1.3, and their edges.
-    static let validFilters = validNames + [
-        "sport/tennis/player1/#", "sport/#", "#", "sport/tennis/#", "+", "+/tennis/#", "sport/+/player1", "/+", "+/+", "/#", "//#", "+//",
-        "$SYS/#", "+/", "a/+",
-    ]
+    static let validFilters =
+        validNames + [
+            "sport/tennis/player1/#", "sport/#", "#", "sport/tennis/#", "+", "+/tennis/#", "sport/+/player1", "/+", "+/+", "/#", "//#",
+            "+//",
+            "$SYS/#", "+/", "a/+",
+        ]
 
     @Test(arguments: validFilters) func filterIsValid(filter: String) throws {
         #expect(try TopicFilter(filter).string == filter)
@@ -38,7 +42,8 @@ struct TopicTests {
         ("", "MQTT-4.7.3-1"), ("a\0", "MQTT-4.7.3-2"), (String(repeating: "x", count: 65_536), "MQTT-4.7.3-3"),
         ("sport/tennis#", "MQTT-4.7.1-2"), ("sport/tennis/#/ranking", "MQTT-4.7.1-2"), ("#/", "MQTT-4.7.1-2"), ("##", "MQTT-4.7.1-2"),
         ("#a", "MQTT-4.7.1-2"), ("a/#b", "MQTT-4.7.1-2"), ("#+", "MQTT-4.7.1-2"),
-        ("sport+", "MQTT-4.7.1-3"), ("+sport", "MQTT-4.7.1-3"), ("a/+b", "MQTT-4.7.1-3"), ("a/b+/c", "MQTT-4.7.1-3"), ("++", "MQTT-4.7.1-3"),
+        ("sport+", "MQTT-4.7.1-3"), ("+sport", "MQTT-4.7.1-3"), ("a/+b", "MQTT-4.7.1-3"), ("a/b+/c", "MQTT-4.7.1-3"),
+        ("++", "MQTT-4.7.1-3"),
         ("+#", "MQTT-4.7.1-3"),
     ]
 
@@ -56,7 +61,10 @@ struct TopicTests {
         ),
         ("sport/#", ["sport", "sport/", "sport/tennis"], ["sports", "/sport", ""]),
         ("#", ["a", "/", "a/b/c", "", "a/$SYS"], ["$SYS", "$SYS/x", "$"]),
-        ("sport/tennis/+", ["sport/tennis/player1", "sport/tennis/player2", "sport/tennis/"], ["sport/tennis/player1/ranking", "sport/tennis"]),
+        (
+            "sport/tennis/+", ["sport/tennis/player1", "sport/tennis/player2", "sport/tennis/"],
+            ["sport/tennis/player1/ranking", "sport/tennis"]
+        ),
         ("sport/+", ["sport/", "sport/x"], ["sport", "sport/x/y"]),
         ("+/+", ["/finance", "a/b", "/"], ["finance", "/finance/", "$SYS/b"]),
         ("/+", ["/finance", "/"], ["finance", "/a/b"]),
@@ -91,7 +99,9 @@ struct TopicTests {
         func texts(_ letters: [String], _ length: Int) -> [String] {
             length == 0 ? [""] : texts(letters, length - 1).flatMap { text in letters.map { text + $0 } }
         }
-        func levels(_ text: String) -> ArraySlice<String> { text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)[...] }
+        func levels(_ text: String) -> ArraySlice<String> {
+            text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)[...]
+        }
         let filters = (1...4).flatMap { texts(["a", "/", "+", "#"], $0) }.filter { (try? TopicFilter($0)) != nil }
         let topics = (1...5).flatMap { texts(["a", "/"], $0) }
         #expect(filters.count > 40)

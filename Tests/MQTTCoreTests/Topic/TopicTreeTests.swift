@@ -4,7 +4,9 @@ import Testing
 
 struct TopicTreeTests {
     private static let topics = ["a", "a/b", "a/b/c", "/", "/a", "a/", "", "b", "b/c", "$SYS", "$SYS/a", "a/$b", "a//b"]
-    private static let filters = ["a", "#", "+", "a/#", "a/+", "+/b", "+/+", "/#", "/+", "a/b/#", "$SYS/#", "$SYS/+", "+/a", "a/+/b", "#", "a"]
+    private static let filters = [
+        "a", "#", "+", "a/#", "a/+", "+/b", "+/+", "/#", "/+", "a/b/#", "$SYS/#", "$SYS/+", "+/a", "a/+/b", "#", "a",
+    ]
 
     @Test func findsWhatTheFiltersMatch() throws {
         var tree = TopicTree()
