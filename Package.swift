@@ -54,7 +54,7 @@ let package = Package(
         .target(
             name: "MQTTTesting",
             dependencies: [
-                "MQTT",
+                "MQTT", "MQTTTransport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
@@ -110,6 +110,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .testTarget(name: "CommandTests", dependencies: ["mqttc", "MQTT"], swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )

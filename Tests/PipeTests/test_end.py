@@ -192,8 +192,9 @@ def eof_state(t, state):
             link.packet()
     if state == "next":
         link.send(mqtt.publish("a", b"1", 1, 1))
-        pipe.batch(("next", {}), ("next", {"timeout": 60}))
+        pipe.ok(pipe.op("next"))
         pipe.event("message")
+        pipe.op("next", timeout=60)
         link.expect(mqtt.PUBACK)
     if state == "stalled":
         pipe.op("publish", topic="a", payloadSize=64 << 20)

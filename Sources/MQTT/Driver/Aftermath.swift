@@ -1,7 +1,8 @@
 /// What a step leaves to be done after the engine's lock has been given back: continuations run, and observers hear.
 struct Aftermath {
     enum Change {
-        case online(sessionPresent: Bool)
+        /// Receipts below the first one belong to earlier links.
+        case online(sessionPresent: Bool, firstReceipt: Receipt)
         case offline(MQTTError, unsentBytes: Int)
         case attemptFailed(MQTTError)
         case ended(MQTTError?)

@@ -66,7 +66,7 @@ final class Engine: Sendable {
 
     private func changed(_ change: Aftermath.Change) {
         switch change {
-        case .online(let sessionPresent): online(sessionPresent)
+        case .online(let sessionPresent, let firstReceipt): online(sessionPresent, firstReceipt)
         case .offline(let error, let unsentBytes):
             logger?.debug("offline", metadata: ["error": "\(error)", "unsentBytes": "\(unsentBytes)"])
             onlineWait.withLock { $0 = Eventual() }
@@ -83,14 +83,14 @@ final class Engine: Sendable {
         }
     }
 
-    private func online(_ sessionPresent: Bool) {
+    private func online(_ sessionPresent: Bool, _ firstReceipt: Receipt) {
         logger?.debug("online", metadata: ["sessionPresent": "\(sessionPresent)"])
         let online = Online(sessionPresent: sessionPresent)
         onlineWait.withLock { $0 }.resolve(.success(online))
         states.send(.online(online))
         if sessionPresent {
-            // What was not acknowledged comes again. The first receipt of the new link is the next one.
-            releases.markStale(below: state.withLock { $0.session.nextReceipt })
+            // What was not acknowledged comes again.
+            releases.markStale(below: firstReceipt)
             router.dropStale()
         } else if configuration.resubscribes {
             resubscribe()

@@ -113,7 +113,9 @@ struct EngineState {
         case .resolved(let ticket, let resolution): resolve(ticket, resolution)
         case .deliver(let receipt): disposal = .deliver(receipt)
         case .discard: disposal = .discard
-        case .online(let sessionPresent): aftermath.changes.append(.online(sessionPresent: sessionPresent))
+        case .online(let sessionPresent):
+            // Here, because the packets behind CONNACK may be in the same batch: they have receipts when observers hear of it.
+            aftermath.changes.append(.online(sessionPresent: sessionPresent, firstReceipt: session.nextReceipt))
         case .offline(let loss): lost(loss, wasOnline: true)
         case .attemptFailed(let loss): lost(loss, wasOnline: false)
         case .ended(let loss): end(loss)

@@ -6,7 +6,7 @@ extension LinkLoss {
             wasOnline
                 ? MQTTError(.connectionLost, .unknown, detail ?? "the connection was closed")
                 : MQTTError(.down, .notSent, detail ?? "the connection was closed ahead of CONNACK")
-        case .silent(.connack): MQTTError(.timeout, .notSent, "no CONNACK within pauseTimeout")
+        case .silent where !wasOnline: MQTTError(.timeout, .notSent, "no CONNACK within pauseTimeout")
         case .silent(let silence): MQTTError(.connectionLost, .unknown, "the broker was silent for pauseTimeout: \(silence.text)")
         case .violation(let violation):
             MQTTError(.protocolViolation, .unknown, "the broker broke the protocol: \(violation.message)", citation: violation.citation)

@@ -4,7 +4,9 @@ import Testing
 @Suite("Broker model: messages to clients")
 struct ModelOutboundTests {
     /// A client on connection 1 that subscribed to everything at QoS 2.
-    func subscribed(_ configure: (inout BrokerConfiguration) -> Void = { _ in }, faults: ConnectionFaults = ConnectionFaults()) -> ModelBench {
+    func subscribed(
+        _ configure: (inout BrokerConfiguration) -> Void = { _ in }, faults: ConnectionFaults = ConnectionFaults()
+    ) -> ModelBench {
         let bench = ModelBench(configure)
         bench.openPersistent(1, "a", faults: faults)
         bench.feed(1, "82 06 00 01 00 01 '#' 02")
@@ -152,7 +154,8 @@ struct ModelOutboundTests {
         #expect(
             bench.take(1)
                 == bytes(
-                    "32 06 00 01 't' 00 01 'a' 34 06 00 01 't' 00 02 'b' 3C 06 00 01 't' 00 02 'b' 30 04 00 01 't' 'c' 30 04 00 01 't' 'd' 30 04 00 01 't' 'd'"
+                    "32 06 00 01 't' 00 01 'a' 34 06 00 01 't' 00 02 'b' 3C 06 00 01 't' 00 02 'b'"
+                        + "30 04 00 01 't' 'c' 30 04 00 01 't' 'd' 30 04 00 01 't' 'd'"
                 ))
         bench.feed(1, "40 02 00 01 50 02 00 02 50 02 00 02 70 02 00 02 70 02 00 02")
         #expect(bench.take(1) == bytes("62 02 00 02 62 02 00 02"))

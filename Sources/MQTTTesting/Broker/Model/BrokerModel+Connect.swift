@@ -22,6 +22,7 @@ extension BrokerModel {
         let isPresent = attachSession(connect, slot)
         connections[slot].phase = .open
         connections[slot].silenceLimit = Int64(connect.keepAliveSeconds) * 1_500_000_000
+        if let deadline = connections[slot].deadline { noteDeadline(deadline) }
         if connections[slot].faults.closesBeforeConnack { return abort(slot) }
         connections[slot].will = connect.will
         mark(slot)

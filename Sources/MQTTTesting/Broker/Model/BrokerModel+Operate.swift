@@ -72,6 +72,18 @@ extension BrokerModel {
         sessionByClientID[Array(clientID.utf8)].flatMap { sessions[$0].slot }
     }
 
+    // MARK: What a driver steers by
+
+    /// Some connected client's queue filled to the half and has not come down to a quarter.
+    package var isCongested: Bool { !congestedSlots.isEmpty }
+
+    /// Whether the queues do without this client's acknowledgements. One that has messages itself must be heard, or it would
+    /// never get rid of them.
+    package func mayPause(_ id: ConnectionID) -> Bool {
+        guard let slot = slotByID[id.number], let session = connections[slot].session else { return false }
+        return sessions[session].inFlight.isEmpty && sessions[session].queue.isEmpty && sessions[session].volatileQueue.isEmpty
+    }
+
     // MARK: What can be seen
 
     /// In the order of first appearance.

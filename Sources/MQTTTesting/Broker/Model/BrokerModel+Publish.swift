@@ -153,6 +153,7 @@ extension BrokerModel {
         } else if connections[slot].faults.reorderSeed != nil {
             if connections[slot].held.isEmpty { connections[slot].heldUntil = now + 1_000_000 }
             connections[slot].held.append(acknowledgement)
+            noteDeadline(connections[slot].heldUntil)
         } else {
             emit(acknowledgement, session, slot)
         }

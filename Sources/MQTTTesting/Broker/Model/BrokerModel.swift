@@ -27,6 +27,8 @@ package struct BrokerModel: Sendable {
     var topics = BrokerTopics()
     var congestedSlots: Set<Int> = []
     var refusalsToCome: [UInt8] = []
+    /// A lower bound of `nextDeadline` at constant cost: a connection that speaks only moves its deadline back.
+    package private(set) var wakeUp = Int64.max
     private var outputs: [Output] = []
     private var dirty: [Int] = []
     private let connectTimeout: Int64
@@ -53,6 +55,7 @@ extension BrokerModel {
             slotByID[id.number] = connections.count
             connections.append(connection)
         }
+        if let deadline = connection.deadline { noteDeadline(deadline) }
     }
 
     /// Bytes from a client, cut anywhere. Unknown connections are ignored.
@@ -92,7 +95,10 @@ extension BrokerModel {
         guard let slot = slotByID[id.number] else { return }
         connections[slot].isPaused = !isReading
         connections[slot].lastReceived = now
+        if let deadline = connections[slot].deadline { noteDeadline(deadline) }
     }
+
+    mutating func noteDeadline(_ deadline: Int64) { wakeUp = min(wakeUp, deadline) }
 
     /// When ``tick(at:)`` has something to do.
     package var nextDeadline: Int64? {
@@ -111,6 +117,7 @@ extension BrokerModel {
             // [MQTT-3.1.2-24] As if the network had failed.
             if let deadline = connections[slot].silenceDeadline, deadline <= now { abort(slot) }
         }
+        wakeUp = nextDeadline ?? .max
     }
 
     /// What is to be done, in order. Taking it gathers the small packets for a client into one `send`.

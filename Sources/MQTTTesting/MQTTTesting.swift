@@ -1,1 +1,0 @@
-// The in-process broker and the stubs for users' tests live here.

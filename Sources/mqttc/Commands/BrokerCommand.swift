@@ -1,0 +1,52 @@
+import ArgumentParser
+import MQTTTesting
+
+/// `mqttc broker`
+struct BrokerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "broker",
+        abstract: "Run the embedded broker, for tests and demonstrations.",
+        discussion: """
+            It keeps everything in memory, knows no access rights, and is not made for production. It listens on the loopback
+            interface only, until a signal ends it.
+
+            EXAMPLES:
+              $ mqttc broker
+              $ mqttc broker --port 0          # any free port; the address is printed
+            """
+    )
+
+    @Option(name: .long, help: "The TCP port. 0 picks a free one.")
+    var port = 1883
+
+    @Option(name: .long, help: "The address to listen on. Another than loopback lets anybody in.")
+    var host = "127.0.0.1"
+
+    func validate() throws {
+        guard 0...65_535 ~= port else { throw ValidationError("The port is 0 to 65535.") }
+    }
+
+    func run() async throws {
+        Descriptor.ignoreBrokenPipes()
+        let signals = Signals()
+        let broker: TestBroker
+        do {
+            var configuration = TestBroker.Configuration()
+            configuration.address = .tcp(host: host, port: port)
+            // Nobody asks what it has received.
+            configuration.recordLimit = 0
+            broker = try await TestBroker.start(configuration)
+        } catch {
+            Descriptor.complain("cannot listen on \(host):\(port): \(error)")
+            throw ExitCode(ExitStatus.unavailable)
+        }
+        let output = LineWriter()
+        let authority = host.contains(":") ? "[\(host)]" : host
+        output.write(Array("mqtt://\(authority):\(broker.port)\n".utf8))
+        Descriptor.complain("this broker is for tests and demonstrations only; it keeps nothing when it ends")
+        await output.flush()
+        let number = await signals.first()
+        try await broker.stop()
+        if let number { throw ExitCode(ExitStatus.signal(number)) }
+    }
+}

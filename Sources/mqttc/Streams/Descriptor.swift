@@ -1,0 +1,99 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// An open file descriptor of this process: standard input or output. The only place with system calls on buffers.
+struct Descriptor: Sendable {
+    static let input = Descriptor(number: 0)
+    static let output = Descriptor(number: 1)
+
+    /// What a pipe with room takes at least in one piece, so that a write of that size does not block after ``isWritable``.
+    static let atomicWriteSize = 4096
+
+    let number: Int32
+
+    /// Blocks until bytes are there, and appends them. False at the end of the file, and after an error: nothing more will come.
+    func read(into buffer: inout [UInt8], atMost count: Int) -> Bool {
+        while true {
+            var received = 0
+            buffer = unsafe [UInt8](unsafeUninitializedCapacity: count) { storage, initialized in
+                received = unsafe systemRead(number, storage.baseAddress, count)
+                initialized = max(received, 0)
+            }
+            if received > 0 { return true }
+            if received == 0 { return false }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: waitUntil(POLLIN)
+            default: return false
+            }
+        }
+    }
+
+    /// Blocks until everything is written. False when that can never be.
+    func writeAll(_ bytes: [UInt8]) -> Bool {
+        unsafe bytes.withUnsafeBytes { buffer in
+            var offset = 0
+            while offset < buffer.count {
+                let written = unsafe systemWrite(number, buffer.baseAddress.map { unsafe $0 + offset }, buffer.count - offset)
+                if written >= 0 {
+                    offset += written
+                    continue
+                }
+                switch errno {
+                case EINTR: continue
+                case EAGAIN: waitUntil(POLLOUT)
+                default: return false
+                }
+            }
+            return true
+        }
+    }
+
+    /// Whether a write of up to ``atomicWriteSize`` bytes would go through at once.
+    var isWritable: Bool {
+        poll(for: POLLOUT, milliseconds: 0)
+    }
+
+    var isTerminal: Bool {
+        isatty(number) == 1
+    }
+
+    private func waitUntil(_ events: some BinaryInteger) {
+        _ = poll(for: events, milliseconds: -1)
+    }
+
+    private func poll(for events: some BinaryInteger, milliseconds: Int32) -> Bool {
+        var request = pollfd(fd: number, events: Int16(truncatingIfNeeded: events), revents: 0)
+        let ready = unsafe systemPoll(&request, 1, milliseconds)
+        // POLLERR and POLLHUP count as ready as well: the write tells what is wrong.
+        return ready == 1
+    }
+
+    /// Writing to a pipe that nobody reads is an error of that write, not the end of the process.
+    static func ignoreBrokenPipes() {
+        _ = signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Ends the process at once; other threads may be blocked in a system call.
+    static func exitNow(_ status: Int32) -> Never {
+        _exit(status)
+    }
+}
+
+// Within the methods of the same name these would be hidden.
+private func systemRead(_ number: Int32, _ buffer: UnsafeMutableRawPointer?, _ count: Int) -> Int {
+    unsafe read(number, buffer, count)
+}
+
+private func systemWrite(_ number: Int32, _ buffer: UnsafeRawPointer?, _ count: Int) -> Int {
+    unsafe write(number, buffer, count)
+}
+
+private func systemPoll(_ request: UnsafeMutablePointer<pollfd>, _ count: nfds_t, _ milliseconds: Int32) -> Int32 {
+    unsafe poll(request, count, milliseconds)
+}

@@ -1,0 +1,34 @@
+import Dispatch
+
+/// Standard input, read on a thread of its own: it may be a file, a pipe or a terminal, and reading it may block for ever.
+enum StandardInput {
+    private static let queue = DispatchQueue(label: "mqttc.input")
+    private static let chunkSize = 65_536
+
+    /// Calls `body` with each chunk on the reading thread, and `end` after the last. Reading goes on only when `body` returned.
+    static func read(_ body: @escaping @Sendable ([UInt8]) -> Void, end: @escaping @Sendable () -> Void) {
+        queue.async {
+            var chunk: [UInt8] = []
+            while Descriptor.input.read(into: &chunk, atMost: chunkSize) { body(chunk) }
+            end()
+        }
+    }
+
+    /// Everything until the end.
+    static func whole() async -> [UInt8] {
+        var bytes: [UInt8] = []
+        while let chunk = await next() { bytes.append(contentsOf: chunk) }
+        return bytes
+    }
+
+    /// The chunks as a sequence that reads only on demand, one ahead at most.
+    static func next() async -> [UInt8]? {
+        await withCheckedContinuation { continuation in
+            queue.async {
+                var chunk: [UInt8] = []
+                let isMore = Descriptor.input.read(into: &chunk, atMost: chunkSize)
+                continuation.resume(returning: isMore ? chunk : nil)
+            }
+        }
+    }
+}
