@@ -111,7 +111,6 @@ extension World {
                 return false
             }
             marks.hit(.streamedInSkipped)
-            check(inbound.handOver(held))
         }
         inbound[held].isReleased = true
         guard message.qos != .atMostOnce else { return true }

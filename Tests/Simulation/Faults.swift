@@ -42,14 +42,19 @@ package struct Faults: OptionSet, Sendable, Hashable {
     /// The application ends the session in the middle of everything.
     package static let endings = Faults(rawValue: 1 << 18)
 
-    package static let all = Faults(rawValue: (1 << 19) - 1)
+    /// The broker sends bytes that are no packet.
+    package static let garbage = Faults(rawValue: 1 << 19)
+    /// The payload of a publish cannot be read any more.
+    package static let payloadLoss = Faults(rawValue: 1 << 20)
+
+    package static let all = Faults(rawValue: (1 << 21) - 1)
 
     package static let named: [(String, Faults)] = [
         ("cuts", .cuts), ("half-open", .halfOpen), ("stalls", .stalls), ("dials", .dials), ("refusals", .refusals),
         ("restarts", .restarts), ("session-loss", .sessionLoss), ("take-overs", .takeOvers), ("reorders", .reorders),
         ("repeats", .repeats), ("strays", .strays), ("swallows", .swallows), ("duplicates", .duplicates), ("splits", .splits),
         ("big-payloads", .bigPayloads), ("slow-consumers", .slowConsumers), ("cancels", .cancels), ("slow-store", .slowStore),
-        ("endings", .endings),
+        ("endings", .endings), ("garbage", .garbage), ("payload-loss", .payloadLoss),
     ]
 
     package var names: [String] { Faults.named.filter { contains($0.1) }.map(\.0) }
@@ -86,6 +91,8 @@ package enum Canary: String, Sendable, CaseIterable {
     case swapsPublishes
     /// Lets more publishes in flight than allowed.
     case exceedsInFlight
+    /// Lets more QoS 2 publishes in flight than allowed.
+    case exceedsExactlyOnceInFlight
     /// Hands the repetition of a QoS 2 message over again.
     case deliversRepetition
     /// Tells that a streamed payload is complete when it is not.

@@ -40,6 +40,8 @@ struct InboundLedger: Sendable {
         var isVoid = false
     }
 
+    /// Messages that fell into that hole.
+    private(set) var unseenLosses = 0
     private(set) var origins: [Origin] = []
     private(set) var received: [Received] = []
     /// QoS 2 messages that this session has seen, by identifier, until PUBCOMP.
@@ -95,6 +97,7 @@ struct InboundLedger: Sendable {
             // a hole of the standard that no client can see.
             guard origins[received[index].origin].epoch != origins[origin].epoch else { return (.atLeastOnce, "message \(origin) is dropped as a repetition of another") }
             origins[origin].isOwed = false
+            unseenLosses += 1
         }
         owed.append(Owed(packetID: packetID, qos: qos, received: index))
         return nil
@@ -114,15 +117,15 @@ struct InboundLedger: Sendable {
         pubrels.removeAll(keepingCapacity: true)
     }
 
-    /// The payload broke off with its connection. Unless the application had dismissed it, it was never received.
+    /// The payload broke off with its connection: it was never received, and comes again.
     mutating func breakOff(_ message: Int) {
         received[message].isBroken = true
-        if !received[message].isReleased, known[received[message].packetID] == message { known[received[message].packetID] = nil }
+        if known[received[message].packetID] == message { known[received[message].packetID] = nil }
     }
 
     // MARK: What the application does
 
-    /// The application has the message in full, or has dismissed it.
+    /// The application has the message in full, or dismissed it and no longer can get it.
     mutating func handOver(_ message: Int) -> Finding? {
         guard !received[message].isHandedOver else { return nil }
         received[message].isHandedOver = true
@@ -170,8 +173,7 @@ struct InboundLedger: Sendable {
         owedHead += 1
         let message = received[next.received]
         guard message.isReleased else { return (.handedOverBeforeAcknowledged, "\(name) \(packetID) before its message was released") }
-        // Broken off after the application had dismissed it: its repetition is answered.
-        guard message.isWhole || message.isBroken else {
+        guard message.isWhole else {
             return (.handedOverBeforeAcknowledged, "\(name) \(packetID) before its payload was whole")
         }
         if qos == .exactlyOnce, isDurable, message.commit == 0 || message.commit > storedUpTo {

@@ -36,6 +36,9 @@ package enum Mark: Int, Sendable, CaseIterable {
     case refusedPublish
     case disconnect
     case close
+    case garbage
+    case payloadLoss
+    case sessionLossUnseen
     case suspicion
 
     package var name: String {

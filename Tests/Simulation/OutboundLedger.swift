@@ -14,6 +14,8 @@ struct OutboundLedger: Sendable {
         var isReceived = false
         /// The exchange before was lost with its session: the next PUBLISH is a new one.
         var startsAnew = true
+        /// The application cannot give its payload any more.
+        var isAbandoned = false
         /// PUBACK or PUBCOMP came.
         var isAcknowledged = false
         var arrivals: UInt16 = 0
@@ -39,6 +41,7 @@ struct OutboundLedger: Sendable {
 
     // MARK: The present link
     private var inFlight = 0
+    private var exactlyOnceInFlight = 0
     private var lastSent = -1
     private var lastReleased: UInt32 = 0
     private var receivedCount: UInt32 = 0
@@ -66,7 +69,7 @@ struct OutboundLedger: Sendable {
 
     /// PUBLISH goes out.
     mutating func send(
-        _ serial: Serial, _ packetID: PacketID, isDuplicate: Bool, on link: Link, storedUpTo: UInt64, limit: Int
+        _ serial: Serial, _ packetID: PacketID, isDuplicate: Bool, on link: Link, storedUpTo: UInt64, _ limits: Limits
     ) -> Finding? {
         let index = index(serial)
         guard publishes.indices.contains(index) else { return (.oneOutcome, "PUBLISH of \(serial), which was never accepted") }
@@ -84,12 +87,19 @@ struct OutboundLedger: Sendable {
         publishes[index].sent += 1
         publishes[index].startsAnew = false
         publishes[index].sentOn = link
-        return inFlight > limit ? (.inFlightLimit, "\(inFlight) publishes are in flight, \(limit) may be") : nil
+        if publish.qos == .exactlyOnce { exactlyOnceInFlight += 1 }
+        if inFlight > limits.inFlight { return (.inFlightLimit, "\(inFlight) publishes are in flight") }
+        if exactlyOnceInFlight > limits.exactlyOnceInFlight {
+            return (.inFlightLimit, "\(exactlyOnceInFlight) publishes of QoS 2 are in flight")
+        }
+        return nil
     }
 
     mutating func sendPubrel(_ packetID: PacketID, on link: Link, storedUpTo: UInt64) -> Finding? {
         guard let serial = owners[packetID] else { return (.identifierFree, "PUBREL \(packetID) belongs to nothing") }
         let index = index(serial)
+        // The exchange of one that was given up is ended, for its identifier's sake.
+        if publishes[index].isAbandoned, publishes[index].outcome != .none { return nil }
         guard publishes[index].isReceived else { return (.exactlyOnce, "PUBREL \(packetID) before PUBREC") }
         if publishes[index].receivedCommit > storedUpTo { return (.storedBeforeSent, "PUBREL \(packetID) before PUBREC is stored") }
         if publishes[index].releasedOn != link {
@@ -119,13 +129,15 @@ struct OutboundLedger: Sendable {
             return serial
         case .pubrec(let packetID):
             guard let serial = owners[packetID], self[serial].qos == .exactlyOnce, self[serial].sentOn == link else { return nil }
-            guard !self[serial].isReceived else { return nil }
+            guard !self[serial].isReceived, self[serial].outcome == .none else { return nil }
             receivedCount += 1
             self[serial].isReceived = true
             self[serial].receivedOrder = receivedCount
             return nil
         case .pubcomp(let packetID):
-            guard let serial = owners[packetID], self[serial].isReceived, self[serial].releasedOn != 0 else { return nil }
+            guard let serial = owners[packetID] else { return nil }
+            if self[serial].outcome != .none { owners[packetID] = nil }
+            guard self[serial].outcome == .none, self[serial].isReceived, self[serial].releasedOn != 0 else { return nil }
             self[serial].isAcknowledged = true
             return serial
         case .suback(let packetID, _), .unsuback(let packetID):
@@ -141,6 +153,7 @@ struct OutboundLedger: Sendable {
     mutating func linkLost() {
         requests.removeAll()
         inFlight = 0
+        exactlyOnceInFlight = 0
         lastSent = -1
         lastReleased = 0
     }
@@ -176,10 +189,15 @@ struct OutboundLedger: Sendable {
             if publish.arrivals == 0 { return (.atLeastOnce, "\(serial) is complete, and the broker never got it") }
             publishes[index].outcome = .acknowledged
         case .withdrawn:
-            if publish.sent > 0 { return (.withdrawnNeverArrives, "\(serial) was sent before it was withdrawn") }
+            if publish.sent > 0, !publish.isAbandoned { return (.withdrawnNeverArrives, "\(serial) was sent before it was withdrawn") }
             publishes[index].outcome = .withdrawn
         }
-        if publish.sentOn == link, link != 0 { inFlight -= 1 }
+        if publish.sentOn == link, link != 0 {
+            inFlight -= 1
+            if publish.qos == .exactlyOnce { exactlyOnceInFlight -= 1 }
+        }
+        // The broker may have begun an exchange with what is given up.
+        if publish.isAbandoned, completion == .withdrawn, publish.qos == .exactlyOnce, publish.sent > 0 { return nil }
         let packetID = PublishID.of(serial)
         if owners[packetID] == serial { owners[packetID] = nil }
         return nil
@@ -190,7 +208,7 @@ struct OutboundLedger: Sendable {
         guard publishes.indices.contains(index) else { return (.payloadIntact, "the broker got message \(index), which there is not") }
         publishes[index].arrivals += 1
         let publish = publishes[index]
-        if publish.outcome == .withdrawn { return (.withdrawnNeverArrives, "message \(index) arrived after it was withdrawn") }
+        if publish.outcome == .withdrawn, !publish.isAbandoned { return (.withdrawnNeverArrives, "message \(index) arrived after it was withdrawn") }
         if publish.arrivals == 1 {
             guard index > lastArrival else { return (.deliveredInOrder, "message \(index) arrived first behind \(lastArrival)") }
             lastArrival = index
@@ -200,6 +218,19 @@ struct OutboundLedger: Sendable {
             return (.exactlyOnce, "message \(index) arrived \(publish.arrivals) times within one session")
         }
         return nil
+    }
+
+    mutating func abandon(_ index: Int) { publishes[index].isAbandoned = true }
+
+    /// One of the latest that have no outcome, if there is one.
+    func someOpen(_ dice: inout Dice) -> Int? {
+        let candidates = publishes.indices.suffix(50).filter { publishes[$0].outcome == .none }
+        return candidates.isEmpty ? nil : candidates[dice.below(candidates.count)]
+    }
+
+    /// The exchanges of what was given up are the broker's memory, and gone with it.
+    mutating func forget() {
+        for (packetID, serial) in owners where self[serial].outcome != .none { owners[packetID] = nil }
     }
 
     /// The oldest that has no outcome.

@@ -48,6 +48,8 @@ struct Connection: Sendable {
     var isSwallowing = false
     /// CONNECT asked for an empty session.
     var isClean = false
+    /// The broker sent what is no packet.
+    var isGarbled = false
     /// CONNACK is on its way.
     var isAnswered = false
 }

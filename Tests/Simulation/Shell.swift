@@ -47,6 +47,7 @@ struct Shell: Sendable {
 
     // MARK: What is being submitted or received right now
     var submitting: (qos: QoS, size: Int) = (.atMostOnce, 0)
+    var wasRefused = false
     var receiving: Receiving?
 
     struct Receiving: Sendable {
@@ -64,6 +65,7 @@ struct Shell: Sendable {
     init(_ plan: Plan, _ settings: WorldSettings) {
         var configuration = plan.configuration
         if settings.canary == .exceedsInFlight { configuration.limits.inFlight += 1 }
+        if settings.canary == .exceedsExactlyOnceInFlight { configuration.limits.exactlyOnceInFlight += 1 }
         session = Session(configuration, seed: settings.seed, firstSerial: plan.firstSerial)
     }
 

@@ -16,7 +16,11 @@ extension World {
             request(.subscribe(subscriptions)) { .subscribe($0, filters: subscriptions.count) }
         case 4..<6: request(.unsubscribe(["extra/1"])) { .unsubscribe($0) }
         case 6..<10: if settings.faults.contains(.cancels) { withdraw() }
-        default: for _ in 0..<(1 + dice.below(plan.burst)) { publish() }
+        default:
+            for _ in 0..<(1 + dice.below(plan.burst)) {
+                publish()
+                if shell.wasRefused { break }
+            }
         }
     }
 
@@ -28,6 +32,7 @@ extension World {
         // A driver holds QoS 0 back while its buffer is full.
         if qos == .atMostOnce, shell.outbound.count > 16_384 { return }
         shell.submitting = (qos, size)
+        shell.wasRefused = false
         step(.publish(qos: qos, queuedBytes: size))
     }
 

@@ -16,7 +16,9 @@ extension World {
         case .hangUp(let link): hangUp(link)
         case .hangUpAfterFlush(let link): hangUpAfterFlush(link)
         case .accepted(let serial): check(outbound.accept(serial, shell.submitting.qos, size: shell.submitting.size))
-        case .refused: marks.hit(.refusedPublish)
+        case .refused:
+            shell.wasRefused = true
+            marks.hit(.refusedPublish)
         case .completed(let serial, let completion): completed(serial, completion)
         case .sessionLost(let serial):
             if outbound[serial].isReceived { marks.hit(.sessionLossAfterPubrec) }
@@ -100,6 +102,7 @@ extension World {
         } else {
             marks.hit(.sessionLoss)
             inbound.forget()
+            outbound.forget()
             shell.isLossDue = true
             application.needsSubscription = true
         }
@@ -120,7 +123,9 @@ extension World {
         switch loss {
         case .silent: marks.hit(.silence)
         case .refused: marks.hit(.refusal)
-        case .violation(let violation): fail(.decodes, "the broker's bytes are taken for a violation: \(violation)")
+        case .violation(let violation):
+            let isGarbled = connections[Int(shell.lastDialed) - 1].isGarbled
+            if !isGarbled { fail(.decodes, "the broker's bytes are taken for a violation: \(violation)") }
         case .closed, .local: break
         }
     }

@@ -5,8 +5,11 @@ import MQTTTesting
 extension World {
     mutating func fault() {
         guard !isCalm, !shell.isEnded else { return }
-        after(1 + dice.below(plan.faultPause * 2), .fault)
-        let (_, kind) = dice.pick(Faults.named)
+        // Without a connection there is little to break.
+        after(1 + dice.below(plan.faultPause * (shell.isOnline ? 2 : 20)), .fault)
+        let kind = dice.pick([
+            .cuts, .cuts, .cuts, .halfOpen, .halfOpen, .stalls, .stalls, .restarts, .sessionLoss, .takeOvers, .duplicates, .garbage, .payloadLoss,
+        ] as [Faults])
         guard settings.faults.contains(kind) else { return }
         trace.note(now, .fault, UInt64(kind.rawValue), text: "fault: \(kind.names)")
         switch kind {
@@ -22,6 +25,8 @@ extension World {
         case .duplicates:
             _ = broker.duplicateLastPublish(to: World.clientID, at: now)
             drainBroker()
+        case .garbage: sendGarbage()
+        case .payloadLoss: losePayload()
         default: break  // the others happen where they belong
         }
     }
@@ -88,6 +93,29 @@ extension World {
     private mutating func loseSession() {
         epoch += 1
         broker.dropSession(World.clientID, at: now)
+        drainBroker()
+    }
+
+    /// The source of a payload fails, perhaps in the middle of its PUBLISH: the driver closes the connection and gives the
+    /// publish up.
+    private mutating func losePayload() {
+        guard let index = outbound.someOpen(&dice) else { return }
+        marks.hit(.payloadLoss)
+        if let link = currentLink {
+            cut()
+            closeAtClient(link)
+        }
+        outbound.abandon(index)
+        step(.abandon(plan.firstSerial + UInt64(index)))
+    }
+
+    /// The client gives such a broker up, and tries again.
+    private mutating func sendGarbage() {
+        guard let link = currentLink, connections[Int(link) - 1].isOpenAtBroker else { return }
+        let garbage: [[UInt8]] = [[0xF0, 0], [0x30, 0xFF, 0xFF, 0xFF, 0xFF, 1], [0x40, 2, 0, 0], [0x36, 4, 0, 1, 65, 1], [0x20, 2, 0, 0]]
+        guard broker.send(raw: dice.pick(garbage), to: World.clientID, at: now) else { return }
+        connections[Int(link) - 1].isGarbled = true
+        marks.hit(.garbage)
         drainBroker()
     }
 

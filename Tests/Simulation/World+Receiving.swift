@@ -129,6 +129,8 @@ extension World {
         shell.stream = nil
         if let message = stream.message {
             inbound[message].isWhole = true
+            // One that was dismissed is handed over now: before, it might have broken off and come again.
+            if inbound[message].isReleased { check(inbound.handOver(message)) }
             becameWhole(message)
         }
         step(.payloadCompleted)

@@ -6,6 +6,7 @@ extension World {
     package static func run(_ settings: WorldSettings) -> Verdict {
         var world = World(settings)
         world.live()
+        if world.inbound.unseenLosses > 0 { world.marks.hit(.sessionLossUnseen) }
         if !world.broker.suspicions.isEmpty { world.marks.hit(.suspicion) }
         return Verdict(
             failure: world.failure, events: world.steps, traceHash: world.trace.hash, marks: world.marks, lines: world.trace.lines)

@@ -20,7 +20,7 @@ extension World {
     /// [MQTT-3.1.2-23]
     func keepAliveOverdue() -> Bool {
         let limit = Int64(plan.configuration.keepAliveSeconds) * second
-        return limit > 0 && shell.isOnline && now - shell.lastPacketAt > limit + 20 * millisecond
+        return limit > 0 && shell.isOnline && !shell.closesAfterFlush && now - shell.lastPacketAt > limit + 20 * millisecond
     }
 
     mutating func checkKeepAlive() {
@@ -82,7 +82,7 @@ extension World {
         check(
             outbound.send(
                 serial, packetID, isDuplicate: isDuplicate, on: shell.link, storedUpTo: disk.storedUpTo,
-                limit: plan.configuration.limits.inFlight))
+                plan.configuration.limits))
         guard failure == nil else { return }
         if isDuplicate { marks.hit(.resend) }
         if packetID == PublishID.first, serial > 0 { marks.hit(.identifierWrap) }

@@ -27,6 +27,8 @@ struct OutboundFlow: Sendable, Equatable {
         /// Went out before under this identifier, so the next time has DUP [MQTT-3.3.1-1].
         var wasSent = false
         var queuedBytes: UInt32
+        /// The application has given it up, and knows. Only the exchange is still to be ended, for its identifier's sake.
+        var isGivenUp = false
         /// When PUBREC came, in the order of PUBRECs: that of PUBRELs [MQTT-4.6.0-4].
         var receivedOrder: UInt32 = 0
     }
@@ -79,14 +81,27 @@ struct OutboundFlow: Sendable, Equatable {
         return true
     }
 
+    enum AbandonOutcome: Equatable {
+        case refused
+        case complete
+        case released
+    }
+
     /// Gives up a publish that PUBREC has not come for: its payload cannot be sent again.
-    mutating func abandon(_ serial: Serial) -> Bool {
-        guard publishes.contains(serial) else { return false }
+    ///
+    /// At QoS 2 the broker may have got an earlier PUBLISH, and then keeps the identifier until PUBREL [MQTT-4.3.3-2]: a later
+    /// message under it would be dropped as a repetition. So PUBREL goes out on the next link as if PUBREC had come.
+    mutating func abandon(_ serial: Serial, isDurable: Bool) -> AbandonOutcome {
+        guard publishes.contains(serial) else { return .refused }
         switch publishes[serial].state {
+        case .sent where publishes[serial].qos == .exactlyOnce:
+            release(serial, isDurable: isDurable)
+            publishes[serial].isGivenUp = true
+            return .released
         case .storing, .queued, .sent:
             complete(serial)
-            return true
-        case .storingReceived, .received, .complete: return false
+            return .complete
+        case .storingReceived, .received, .complete: return .refused
         }
     }
 
@@ -112,19 +127,25 @@ struct OutboundFlow: Sendable, Equatable {
     }
 
     /// The broker has forgotten the session. What it had half done goes out again as a new message: nothing is lost.
-    /// Returns those past PUBREC; of a durable session, each is to be stored again as not received.
-    mutating func restart(isDurable: Bool, into effects: inout Effects) -> [Serial] {
+    /// Returns what a durable session has to write down: publishes past PUBREC are not received again, and of those that were
+    /// given up nothing is left.
+    mutating func restart(isDurable: Bool, into effects: inout Effects) -> [StoreRecord] {
         linkLost()
-        var reverted: [Serial] = []
+        var records: [StoreRecord] = []
+        var givenUp: [Serial] = []
         var affected: [Serial] = []
         for serial in publishes.base..<max(sentEnd, publishes.base) {
             publishes[serial].isCounted = false
             switch publishes[serial].state {
             case .received, .storingReceived:
+                if publishes[serial].isGivenUp {
+                    givenUp.append(serial)
+                    continue
+                }
                 publishes[serial].state = isDurable ? .storing : .queued
                 // The exchange that the identifier belonged to is gone: this is a new one.
                 publishes[serial].wasSent = false
-                reverted.append(serial)
+                records.append(.notReceived(serial))
                 affected.append(serial)
             case .sent:
                 // PUBLISH may have arrived, and only the broker's memory would keep the next one from doubling it.
@@ -133,7 +154,8 @@ struct OutboundFlow: Sendable, Equatable {
             }
         }
         for serial in affected { effects.append(.sessionLost(serial)) }
-        return reverted
+        for serial in givenUp { complete(serial) }
+        return records + givenUp.map { .removePublish($0) }
     }
 
     /// Sends what is due, in order, as far as the places in flight allow.
@@ -185,27 +207,41 @@ struct OutboundFlow: Sendable, Equatable {
         guard let serial = sent(packetID, .exactlyOnce) else { return .ignored }
         switch publishes[serial].state {
         case .sent:
-            publishes[serial].receivedOrder = receivedCount
-            receivedCount &+= 1
-            publishes[serial].state = isDurable ? .storingReceived : .received
+            release(serial, isDurable: isDurable)
             return isDurable ? .store(serial) : .release
         case .received: return .release  // each PUBREC is answered, the repeated one too [MQTT-4.3.3-1]
         case .storing, .queued, .storingReceived, .complete: return .ignored
         }
     }
 
+    /// From now on PUBREL goes out instead of PUBLISH.
+    private mutating func release(_ serial: Serial, isDurable: Bool) {
+        publishes[serial].receivedOrder = receivedCount
+        receivedCount &+= 1
+        publishes[serial].state = isDurable ? .storingReceived : .received
+    }
+
     /// Whether PUBREL may go out now.
     mutating func receivedStored(_ serial: Serial) -> Bool {
         guard publishes.contains(serial), publishes[serial].state == .storingReceived else { return false }
         publishes[serial].state = .received
-        return true
+        // A link on which it was given up ends: its last PUBLISH may be incomplete.
+        return !(publishes[serial].isGivenUp && publishes[serial].isCounted)
     }
 
-    mutating func pubcomp(_ packetID: PacketID) -> Serial? {
-        guard let serial = PublishID.sequence(of: packetID, from: publishes.base), publishes.contains(serial) else { return nil }
-        guard publishes[serial].state == .received else { return nil }
+    enum PubcompOutcome: Equatable {
+        case ignored
+        case complete(Serial)
+        /// The application knows its end already.
+        case forget(Serial)
+    }
+
+    mutating func pubcomp(_ packetID: PacketID) -> PubcompOutcome {
+        guard let serial = PublishID.sequence(of: packetID, from: publishes.base), publishes.contains(serial) else { return .ignored }
+        guard publishes[serial].state == .received else { return .ignored }
+        let isGivenUp = publishes[serial].isGivenUp
         complete(serial)
-        return serial
+        return isGivenUp ? .forget(serial) : .complete(serial)
     }
 
     private mutating func complete(_ serial: Serial) {

@@ -116,10 +116,10 @@ package struct Session: Sendable, Equatable {
     }
 
     private mutating func restart(into effects: inout Effects) {
-        let reverted = outbound.restart(isDurable: configuration.isDurable, into: &effects)
+        let records = outbound.restart(isDurable: configuration.isDurable, into: &effects)
         let forgot = inbound.forget()
         guard configuration.isDurable else { return }
-        for serial in reverted { commits.store(.notReceived(serial), into: &effects) }
+        for record in records { commits.store(record, into: &effects) }
         if forgot { commits.store(.removeAllInbound, into: &effects) }
     }
 
@@ -246,7 +246,7 @@ package struct Session: Sendable, Equatable {
         case .pubrel(let packetID):
             if inbound.isFull { return fail(.violation(.identifiersExhausted), at: now, into: &effects) }
             inbound.pubrel(packetID, commits: &commits, into: &effects)
-        case .pubcomp(let packetID): complete(outbound.pubcomp(packetID), into: &effects)
+        case .pubcomp(let packetID): pubcomp(packetID, into: &effects)
         case .suback(let packetID, let codes):
             do throws(ProtocolViolation) {
                 try requests.suback(packetID, codes: codes, into: &effects)

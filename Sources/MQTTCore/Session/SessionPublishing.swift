@@ -22,8 +22,22 @@ extension Session {
     }
 
     mutating func abandon(_ serial: Serial, into effects: inout Effects) {
-        guard phase != .ended, outbound.abandon(serial) else { return }
-        finish(serial, .withdrawn, into: &effects)
+        guard phase != .ended else { return }
+        switch outbound.abandon(serial, isDurable: configuration.isDurable) {
+        case .refused: break
+        case .complete: finish(serial, .withdrawn, into: &effects)
+        case .released:
+            effects.append(.completed(serial, .withdrawn))
+            if configuration.isDurable { commits.store(.received(serial), into: &effects) }
+        }
+    }
+
+    mutating func pubcomp(_ packetID: PacketID, into effects: inout Effects) {
+        switch outbound.pubcomp(packetID) {
+        case .ignored: break
+        case .complete(let serial): complete(serial, into: &effects)
+        case .forget(let serial): forget(serial, into: &effects)
+        }
     }
 
     mutating func complete(_ serial: Serial?, into effects: inout Effects) {
@@ -34,6 +48,10 @@ extension Session {
 
     private mutating func finish(_ serial: Serial, _ completion: Completion, into effects: inout Effects) {
         effects.append(.completed(serial, completion))
+        forget(serial, into: &effects)
+    }
+
+    private mutating func forget(_ serial: Serial, into effects: inout Effects) {
         if configuration.isDurable { commits.store(.removePublish(serial), into: &effects) }
         pump(into: &effects)
     }
