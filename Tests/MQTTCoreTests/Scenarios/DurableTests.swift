@@ -162,6 +162,23 @@ struct DurableTests {
         #expect(it.on(.stored(upTo: 1)) == [.sendPublish(0, id(0), isDuplicate: false)])
     }
 
+    @Test func commitsThatEndAfterDisconnectSendNothing() {
+        var it = DurableTests.online()
+        it.publish(.exactlyOnce)
+        it.on(.stored(upTo: 1))
+        it.receive(.exactlyOnce, 7)
+        it.on(.release(1))
+        it.on(.stored(upTo: 2))
+        it.receive(.exactlyOnce, 8)
+        // A publish, PUBREC of another, an inbound identifier and the removal of one are on their way to the disk.
+        it.publish(.atLeastOnce)
+        it.receive(.pubrec(id(0)))
+        it.on(.release(2))
+        it.receive(.pubrel(7))
+        it.on(.disconnect(1))
+        #expect(it.on(.stored(upTo: 100)) == [])
+    }
+
     @Test func aBigMessageIsNotStoredAsReceivedBeforeItIsWhole() {
         var it = DurableTests.online()
         it.receive(.exactlyOnce, 7, isComplete: false)
