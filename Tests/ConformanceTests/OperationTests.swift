@@ -31,7 +31,7 @@ import Testing
         pair.settle()
         #expect(Set(pair.clients[0].delivered.map(\.topic)) == ["own/x"])
         for filter in ["#", "+/x", "+/#"] {
-            #expect(try !TopicFilter(filter).matches("$own/x"))
+            #expect(try TopicFilter(filter).matches("$own/x") == false)
             #expect(try TopicFilter(filter).matches("own/x"))
         }
         #expect(try TopicFilter("$own/#").matches("$own/x"))
@@ -62,7 +62,7 @@ import Testing
         try pair.clients[0].publish("caf\u{E9}", [2], .atLeastOnce)
         pair.settle()
         #expect(pair.clients[0].delivered.map(\.payload) == [[2]])
-        #expect(try !TopicFilter("caf\u{E9}").matches("cafe\u{301}"))
+        #expect(try TopicFilter("caf\u{E9}").matches("cafe\u{301}") == false)
         #expect(try TopicName("caf\u{E9}") != TopicName("cafe\u{301}"))
     }
 
