@@ -23,7 +23,7 @@ import Testing
     @Test func manyWritersNeverInterleave() async {
         let pipe = OutputPipe()
         let writer = LineWriter(pipe.writer)
-        let reading = Task.detached { pipe.readLines(4000) }
+        let reading = Task { await pipe.nextLines(4000) }
         await withTaskGroup { group in
             for task in 0..<8 {
                 group.addTask {
@@ -48,7 +48,7 @@ import Testing
         writer.write(big)
         writer.write(line("behind"))
         let last = Task { await writer.writeThrough(line("last")) }
-        let bytes = await Task.detached { pipe.read(big.count + 7 + 5) }.value
+        let bytes = await pipe.next(big.count + 7 + 5)
         #expect(await last.value)
         let isInOrder = bytes == big + line("behind") + line("last")
         #expect(isInOrder)
@@ -73,7 +73,7 @@ import Testing
         let big = [UInt8](repeating: UInt8(ascii: "x"), count: 1 << 20)
         writer.write(big)
         let behind = Task { await writer.writeThrough(line("behind")) }
-        _ = await Task.detached { pipe.read(1000) }.value
+        _ = await pipe.next(1000)
         pipe.closeReader()
         #expect(await !behind.value)
     }

@@ -85,7 +85,8 @@ import Testing
         #expect(failure(#"{"op":"connect","clientID":"c","unix":"/tmp/s"}"#) == nil)
         #expect(failure(#"{"op":"connect","clientID":"c","unix":""}"#) == .denied)
         #expect(failure(#"{"op":"connect","clientID":"c","unix":"/\u0000"}"#) == .denied)
-        #expect(failure(#"{"op":"connect","clientID":"c","host":"::1"}"#) == nil)
+        #expect(failure(#"{"op":"connect","clientID":"c","host":"::1","port":1883}"#) == nil)
+        #expect(failure(#"{"op":"connect","clientID":"c","host":"::1"}"#) == .denied)
     }
 
     @Test(arguments: [

@@ -1,3 +1,5 @@
+import Dispatch
+
 @testable import mqttc
 
 #if canImport(Glibc)
@@ -29,6 +31,19 @@ struct OutputPipe {
         var chunk: [UInt8] = []
         while all.count < count, reader.read(into: &chunk, atMost: count - all.count) { all += chunk }
         return all
+    }
+
+    /// On a thread of its own: the tasks that write need those of the pool.
+    func nextLines(_ count: Int) async -> [String] {
+        await withCheckedContinuation { continuation in
+            DispatchQueue(label: "reader").async { continuation.resume(returning: readLines(count)) }
+        }
+    }
+
+    func next(_ count: Int) async -> [UInt8] {
+        await withCheckedContinuation { continuation in
+            DispatchQueue(label: "reader").async { continuation.resume(returning: read(count)) }
+        }
     }
 
     func readLines(_ count: Int) -> [String] {

@@ -59,6 +59,6 @@ import Testing
         #expect(answer(#"{"id":3,"op":"publish","topic":"t"}"#).contains("closed"))
         #expect(answer(#"{"id":3,"op":"subscribe","filters":[{"filter":"a"}]}"#).contains("closed"))
         #expect(answer(#"{"id":3,"op":"close"}"#) == #"{"id":3,"ok":true}"#)
-        #expect(answer(#"{"id":3,"op":"connect","host":"h","clientID":"c","timeout":0}"#).contains("canceled"))
+        #expect(answer(#"{"id":3,"op":"connect","host":"h","port":1,"clientID":"c","timeout":0}"#).contains("canceled"))
     }
 }

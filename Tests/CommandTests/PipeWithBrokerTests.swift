@@ -17,7 +17,7 @@ import Testing
             session.take(.whole(Array("{\"id\":\(index),\(text)}".utf8)))
             let reply = "{\"id\":\(index),"
             repeat {
-                lines += await Task.detached { pipe.readLines(1) }.value
+                lines += await pipe.nextLines(1)
             } while lines.last?.hasPrefix(reply) != true
         }
         await session.endOfInput()
@@ -76,7 +76,7 @@ import Testing
         let lines = try await run([
             connect, #""op":"publish","topic":"a","timeout":0"#, #""op":"publish","topic":"a","qos":2,"timeout":0"#,
             #""op":"subscribe","filters":[{"filter":"a"}],"timeout":0"#, #""op":"ping","timeout":0"#, #""op":"disconnect","timeout":0"#,
-            #""op":"close","timeout":0"#, #""op":"connect","host":"h","clientID":"c","timeout":0"#, #""op":"ping""#,
+            #""op":"close","timeout":0"#, #""op":"connect","host":"h","port":1,"clientID":"c","timeout":0"#, #""op":"ping""#,
         ])
         for id in 1...6 { #expect(lines.contains { $0.hasPrefix(#"{"id":\#(id),"ok":false,"error":"canceled""#) }) }
         #expect(lines.contains { $0.hasPrefix(#"{"id":7,"ok":false,"error":"denied""#) })
