@@ -2,6 +2,7 @@ import Testing
 
 @testable import mqttc
 
+/// The JSON parser and writer, by table.
 @Suite struct JSONTests {
     private func parse(_ text: String) throws -> JSON {
         var parser = JSONParser(Array(text.utf8))

@@ -3,6 +3,7 @@ import Testing
 
 @testable import mqttc
 
+/// What the demonstration counts as lost, doubled and out of order.
 @Suite struct LedgerTests {
     private func ledger(_ qos: QoS, sent: Int, received: [Int]) -> Ledger {
         var ledger = Ledger(qos)

@@ -2,6 +2,7 @@ import Testing
 
 @testable import mqttc
 
+/// Standard output in whole lines, whoever writes and whoever reads.
 @Suite struct LineWriterTests {
     private func line(_ text: String) -> [UInt8] { Array((text + "\n").utf8) }
 

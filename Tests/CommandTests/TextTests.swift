@@ -2,6 +2,7 @@ import Testing
 
 @testable import mqttc
 
+/// Base64, SHA-256 and lines, by published vectors.
 @Suite struct Base64Tests {
     // RFC 4648 section 10, and all that a byte can be.
     @Test(arguments: [

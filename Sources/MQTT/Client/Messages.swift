@@ -23,6 +23,9 @@ public struct Messages: AsyncSequence, Sendable {
         /// Cancellation loses nothing: it throws ``MQTTError/Code/canceled``, and `next` can be called again.
         public mutating func next() async throws(MQTTError) -> Message? { try await next(isolation: #isolation) }
 
+        /// Acknowledges the message that was handed out last, without asking for another: for leaving a loop early.
+        public mutating func acknowledge() { cursor.release() }
+
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(MQTTError) -> Message? {
             if let message = cursor.nextAtHand() { return message }
             return try await cursor.next(isolation: actor)
@@ -50,12 +53,15 @@ private final class Cursor {
         queue.detach(unreleased: current, unread: batch[index...], consumed: index, bytes: consumedBytes)
     }
 
+    func release() {
+        guard let released = current else { return }
+        current = nil
+        queue.releases.release(released)
+    }
+
     /// Releases the message before, and hands out the next one of the batch.
     func nextAtHand() -> Message? {
-        if let released = current {
-            current = nil
-            queue.releases.release(released)
-        }
+        release()
         while index < batch.count {
             let received = batch[index]
             index += 1

@@ -34,8 +34,11 @@ final class Engine: Sendable {
         gate = ReadGate(eventLoop: eventLoop)
         releases = ReleaseBox(eventLoop: eventLoop)
         router = Router(limits: configuration.limits, gate: gate, releases: releases, consumers: consumers)
-        let session = Session(sessionConfiguration, seed: UInt64.random(in: .min ... .max))
-        state = Mutex(EngineState(session: session, connect: connect))
+        // A broker that still holds identifiers of an earlier process would take a new message under one of them for a repetition:
+        // a session that begins anywhere hardly meets them.
+        let firstSerial = Serial.random(in: 0..<Serial(PublishID.count))
+        let session = Session(sessionConfiguration, seed: UInt64.random(in: .min ... .max), firstSerial: firstSerial)
+        state = Mutex(EngineState(session: session, connect: connect, firstSerial: firstSerial))
         loop = NIOLoopBoundBox.makeBoxSendingValue(LoopState(), eventLoop: eventLoop)
         gate.onChange { [weak self] in self?.gateChanged() }
         releases.onRelease { [weak self] in self?.released() }
@@ -114,7 +117,11 @@ final class Engine: Sendable {
 
     func disconnect() async throws(MQTTError) {
         let eventual = Eventual<Void>()
-        perform { state in _ = state.request(.leave(eventual), at: now) { .disconnect($0) } }
+        perform { state in
+            // What the application has released is acknowledged ahead of DISCONNECT.
+            for receipt in releases.takeAll() { state.step(.release(receipt), at: now) }
+            _ = state.request(.leave(eventual), at: now) { .disconnect($0) }
+        }
         // A connection that takes no more bytes must not hold the end up for longer than draining may take.
         let timeout = eventLoop.scheduleTask(in: .nanoseconds(configuration.drainTimeout.nanoseconds)) { self.close() }
         defer { timeout.cancel() }

@@ -27,7 +27,7 @@ struct EngineState {
     private var effects = Effects()
     var outbound = OutboundBuffer()
     /// By serial number, as the session counts them. Nil: complete, and older ones are not.
-    var publishes = SequenceRing<Accepted?>(base: 0)
+    var publishes: SequenceRing<Accepted?>
     var requests: [Ticket: OpenRequest] = [:]
     private var lastTicket: Ticket = 0
     /// The connection that the outbound buffer belongs to.
@@ -52,8 +52,9 @@ struct EngineState {
     private var disposal: Disposal?
     private var subackCodes: [UInt8] = []
 
-    init(session: Session, connect: Connect) {
+    init(session: Session, connect: Connect, firstSerial: Serial) {
         self.session = session
+        publishes = SequenceRing(base: firstSerial)
         self.connect = connect
     }
 

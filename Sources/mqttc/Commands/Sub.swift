@@ -64,9 +64,7 @@ struct Sub: AsyncParsableCommand {
             remaining -= 1
             if remaining == 0 { break }
         }
-        // The last one is acknowledged too, by asking once more without waiting. What that may bring is not acknowledged.
-        unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
-        _ = try? await iterator.next()
+        iterator.acknowledge()
     }
 
     /// False when the connection was lost within the payload: it was not received.
