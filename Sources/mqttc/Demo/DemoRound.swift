@@ -53,7 +53,7 @@ struct DemoRound: Sendable {
         while deliveries.count < Self.messageCount {
             do throws(MQTTError) {
                 deliveries.append(try await sender.publish(Payload("\(deliveries.count)"), to: topic, qos))
-            } catch where error.fate == .notSent {
+            } catch  where error.fate == .notSent {
                 // QoS 0 without a connection. Nothing happened, so the same number is used again.
                 try await sender.waitUntilOnline()
             }
@@ -61,7 +61,7 @@ struct DemoRound: Sendable {
         for delivery in deliveries {
             do throws(MQTTError) {
                 _ = try await delivery.completed
-            } catch where qos == .atMostOnce {
+            } catch  where qos == .atMostOnce {
                 // The cut came while it was being sent. Nobody promised more.
             }
         }

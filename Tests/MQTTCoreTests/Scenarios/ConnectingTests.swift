@@ -161,7 +161,9 @@ struct ConnectingTests {
         it.publish(.atLeastOnce)
         #expect(it.on(.close) == [.hangUp(1), .ended(.local)])
         #expect(it.on(.close) == [])
-        for event: Event in [.start, .linkOpened(1), .linkClosed(1), .tick, .received(midPacket: true), .stored(upTo: 9), .payloadCompleted] {
+        for event: Event in [
+            .start, .linkOpened(1), .linkClosed(1), .tick, .received(midPacket: true), .stored(upTo: 9), .payloadCompleted,
+        ] {
             #expect(it.on(event) == [])
         }
         #expect(it.publish(.atMostOnce) == [.refused(.closed)])

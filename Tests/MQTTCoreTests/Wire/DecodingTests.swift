@@ -111,9 +111,10 @@ struct DecodingTests {
         for count in 0..<packet.count { #expect(try FixedHeader.parse(Array(packet.prefix(count)).span, at: 0) == nil) }
     }
 
-    @Test(arguments: [
-        [0xFF, 0xFF, 0xFF, 0xFF], [0x80, 0x80, 0x80, 0x80], [0x80, 0x80, 0x80, 0x80, 0x01], [0xFF, 0xFF, 0xFF, 0xFF, 0x7F],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0xFF, 0xFF, 0xFF, 0xFF], [0x80, 0x80, 0x80, 0x80], [0x80, 0x80, 0x80, 0x80, 0x01], [0xFF, 0xFF, 0xFF, 0xFF, 0x7F],
+        ] as [[UInt8]])
     func remainingLengthOfFiveBytes(bytes: [UInt8]) {
         #expect(violation([0x30] + bytes) == .remainingLengthTooLong)
         #expect(violation([0xD0] + bytes) == .remainingLengthTooLong)
@@ -199,10 +200,11 @@ struct DecodingTests {
         }
     }
 
-    @Test(arguments: [
-        [0x40, 2, 0, 0], [0x50, 2, 0, 0], [0x62, 2, 0, 0], [0x70, 2, 0, 0], [0xB0, 2, 0, 0], [0x90, 3, 0, 0, 0],
-        [0x32, 5, 0, 1, 0x74, 0, 0], [0x34, 5, 0, 1, 0x74, 0, 0],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0x40, 2, 0, 0], [0x50, 2, 0, 0], [0x62, 2, 0, 0], [0x70, 2, 0, 0], [0xB0, 2, 0, 0], [0x90, 3, 0, 0, 0],
+            [0x32, 5, 0, 1, 0x74, 0, 0], [0x34, 5, 0, 1, 0x74, 0, 0],
+        ] as [[UInt8]])
     func packetIdentifierZero(bytes: [UInt8]) {
         #expect(violation(bytes) == .packetIdentifierZero)
     }

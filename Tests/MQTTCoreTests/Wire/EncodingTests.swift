@@ -143,7 +143,8 @@ struct EncodingTests {
     }
 
     @Test func publishOfTheLongestTopic() throws {
-        let publish = OutboundPublish(topic: String(repeating: "é", count: 32_767) + "e", qos: .exactlyOnce, retain: false, payloadLength: 1)
+        let publish = OutboundPublish(
+            topic: String(repeating: "é", count: 32_767) + "e", qos: .exactlyOnce, retain: false, payloadLength: 1)
         try publish.check()
         #expect(publish.head(1).prefix(6) == [0x34, 0x84, 0x80, 0x04, 0xFF, 0xFF])  // 65,540 = 4 + 0 * 128 + 4 * 16,384
     }

@@ -121,7 +121,8 @@ struct FuzzTests {
         case 11: return .linkClosed(link)
         case 12, 13, 14: return .linkOpened(link)
         case 15, 16: return .packet(.connack(sessionPresent: number % 2 == 0, ReasonCode(rawValue: number == 0 ? 5 : 0)))
-        case 17, 18: return .packet(.publish(InboundPublish(qos: qos, packetID: qos == .atMostOnce ? 0 : packetID, isComplete: number % 4 > 0)))
+        case 17, 18:
+            return .packet(.publish(InboundPublish(qos: qos, packetID: qos == .atMostOnce ? 0 : packetID, isComplete: number % 4 > 0)))
         case 19: return .packet(.puback(packetID))
         case 20: return .packet(.pubrec(packetID))
         case 21: return .packet(.pubrel(packetID))

@@ -1,5 +1,6 @@
-@testable import MQTTTesting
 import Testing
+
+@testable import MQTTTesting
 
 @Suite("Broker model: topics and subscriptions")
 struct ModelTopicTests {

@@ -4,11 +4,11 @@ public import NIOCore
 internal import NIOPosix
 
 #if canImport(Darwin)
-internal import Darwin
+    internal import Darwin
 #elseif canImport(Musl)
-internal import Musl
+    internal import Musl
 #else
-internal import Glibc
+    internal import Glibc
 #endif
 
 extension TestBroker {
@@ -32,9 +32,9 @@ extension TestBroker {
 
     private static func socketPair() throws -> (CInt, CInt) {
         #if canImport(Darwin)
-        let type = SOCK_STREAM
+            let type = SOCK_STREAM
         #else
-        let type = CInt(SOCK_STREAM.rawValue)
+            let type = CInt(SOCK_STREAM.rawValue)
         #endif
         var ends: [CInt] = [-1, -1]
         // The call writes two descriptors, and there is room for two.
