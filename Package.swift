@@ -100,7 +100,15 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .testTarget(name: "MQTTTests", dependencies: ["MQTT", "MQTTTesting"], swiftSettings: settings),
+        .testTarget(
+            name: "MQTTTests",
+            dependencies: [
+                "MQTT", "MQTTTesting",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "InteropTests",
             dependencies: [
@@ -110,7 +118,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .testTarget(name: "CommandTests", dependencies: ["mqttc", "MQTT"], swiftSettings: settings),
+        .testTarget(name: "CommandTests", dependencies: ["mqttc", "MQTT", "MQTTTesting"], swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )

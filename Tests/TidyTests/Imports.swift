@@ -23,8 +23,8 @@ private let allowances: [String: Allowance] = [
         described: "MQTTCore, MQTTPersistence, MQTTTransport, NIO, DequeModule, Logging and Synchronization"
     ),
     "MQTTTesting": .only(
-        { $0 == "MQTT" || belowMQTT.contains($0) || $0.hasPrefix("NIO") },
-        described: "MQTT and what MQTT may import"
+        { $0 == "MQTT" || belowMQTT.contains($0) || $0.hasPrefix("NIO") || systemLibraries.contains($0) },
+        described: "MQTT, what MQTT may import, and the system's C library"
     ),
     "mqttc": .everythingButFoundation,
 ]

@@ -9,6 +9,8 @@ public struct Delivery: Sendable {
         case buffered(Engine, Link, position: UInt64)
         /// QoS 1 and 2.
         case accepted(Engine, Serial, DeliveryRecord)
+        /// Of a test double.
+        case scripted(any DeliveryScript)
     }
 
     let storage: Storage
@@ -18,6 +20,8 @@ public struct Delivery: Sendable {
         /// The code of the broker's acknowledgement. 3.1.1 has none: it is ``ReasonCode/success``, also when the broker drops the
         /// message because the client may not publish to its topic [MQTT-3.3.5-2].
         public let reasonCode: ReasonCode
+
+        public init(reasonCode: ReasonCode = .success) { self.reasonCode = reasonCode }
     }
 
     /// A step of a delivery.
@@ -37,6 +41,7 @@ public struct Delivery: Sendable {
         switch storage {
         case .buffered: nil
         case .accepted(_, let serial, _): serial
+        case .scripted(let script): script.id
         }
     }
 
@@ -57,6 +62,7 @@ public struct Delivery: Sendable {
                 return Outcome(reasonCode: .success)
             case .accepted(let engine, _, let record):
                 return try await engine.answer(record.completion)
+            case .scripted(let script): return try await script.completed
             }
         }
     }
@@ -66,6 +72,7 @@ public struct Delivery: Sendable {
         switch storage {
         case .buffered(let engine, let link, let position): Delivery.progress(of: engine, link, position)
         case .accepted(_, _, let record): record.observe()
+        case .scripted(let script): script.progress
         }
     }
 
@@ -74,6 +81,7 @@ public struct Delivery: Sendable {
         switch storage {
         case .buffered: false
         case .accepted(let engine, let serial, let record): engine.withdraw(serial, record)
+        case .scripted(let script): script.withdraw()
         }
     }
 

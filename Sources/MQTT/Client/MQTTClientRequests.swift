@@ -31,26 +31,17 @@ extension MQTTClient {
     public func subscribe<Result>(
         to filters: String..., atMost maximumQoS: QoS = .exactlyOnce, _ body: (Messages) async throws -> Result
     ) async throws -> Result {
-        let subscriptions = filters.map { Subscription($0, atMost: maximumQoS) }
-        try Subscribe(subscriptions).check()
-        // The queue is there before the packet goes out: retained messages may come ahead of the answer.
-        let (id, queue) = engine.router.open(subscriptions)
-        do {
-            try await subscribe(scope: id, subscriptions)
-            let result = try await body(Messages(queue: queue))
-            queue.leave(normally: true)
-            let orphans = engine.router.close(id)
-            if !orphans.isEmpty { try? await unsubscribe(from: orphans) }
-            return result
-        } catch {
-            _ = engine.router.close(id)
-            queue.leave(normally: false)
-            throw error
-        }
+        try await subscribe(to: filters.map { Subscription($0, atMost: maximumQoS) }, body)
     }
 
-    private func subscribe(scope id: Int, _ subscriptions: [Subscription]) async throws(MQTTError) {
-        _ = try await engine.submitSubscribe(subscriptions).response
+    /// Subscribes for as long as `body` runs, as ``subscribe(to:atMost:_:)`` does, with a QoS for each filter.
+    public func subscribe<Result>(
+        to subscriptions: [Subscription], _ body: (Messages) async throws -> Result
+    ) async throws -> Result {
+        try await engine.router.scope(
+            subscriptions,
+            subscribe: { () throws(MQTTError) in _ = try await engine.submitSubscribe(subscriptions).response },
+            unsubscribe: { orphans in try? await unsubscribe(from: orphans) }, body)
     }
 
     /// Unsubscribes, in one packet, and waits for the broker's answer. The filters must be those of the subscription to the

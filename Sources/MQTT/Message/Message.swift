@@ -11,6 +11,14 @@ public struct Message: Sendable {
     public let retain: Bool
     /// The broker sent it before on this hop [MQTT-3.3.1-3]. It need not have arrived then.
     public let isDuplicate: Bool
+
+    package init(topic: String, payload: Payload, qos: QoS, retain: Bool, isDuplicate: Bool) {
+        self.topic = topic
+        self.payload = payload
+        self.qos = qos
+        self.retain = retain
+        self.isDuplicate = isDuplicate
+    }
 }
 
 /// A message to publish, for batches.
@@ -27,7 +35,7 @@ public struct Publication: Sendable {
         self.retain = retain
     }
 
-    func check() throws(MQTTError) {
+    package func check() throws(MQTTError) {
         try head.check()
         if case .stream = payload.storage {
             throw .denied("a payload that is being received can be read once only: collect it, or publish it from a source")

@@ -36,7 +36,7 @@ struct Reconnection: Sendable, Equatable {
         onlineSince = nil
         if case .refused = loss { bound = maximum }
         let pause = max(minimum, bound - Int64.random(in: 0...(bound / 2), using: &generator))
-        bound = bound > maximum / 2 ? maximum : max(bound * 2, 1)
+        bound = bound > maximum / 2 ? maximum : min(maximum, max(bound * 2, 1))
         return now + pause
     }
 }

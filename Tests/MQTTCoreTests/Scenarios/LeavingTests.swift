@@ -36,13 +36,13 @@ struct LeavingTests {
 
     @Test func withoutAConnectionDisconnectSaysSoAndEndsTheSession() {
         var it = Scenario()
-        #expect(it.on(.disconnect(7)) == [.ended(.local), .resolved(7, .down)])
+        #expect(it.on(.disconnect(7)) == [.resolved(7, .down), .ended(.local)])
         it = Scenario()
         it.open()
-        #expect(it.on(.disconnect(7)) == [.hangUp(1), .ended(.local), .resolved(7, .down)])
+        #expect(it.on(.disconnect(7)) == [.resolved(7, .down), .hangUp(1), .ended(.local)])
         it = Scenario.online()
         it.cut()
-        #expect(it.on(.disconnect(7)) == [.ended(.local), .resolved(7, .down)])
+        #expect(it.on(.disconnect(7)) == [.resolved(7, .down), .ended(.local)])
         #expect(it.session.deadline == nil)
     }
 

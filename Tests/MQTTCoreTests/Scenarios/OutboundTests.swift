@@ -95,8 +95,9 @@ struct OutboundTests {
         it.publish(.exactlyOnce)
         #expect(
             it.reconnect(sessionPresent: false) == [
-                .online(sessionPresent: false), .sendPublish(0, id(0), isDuplicate: true), .sendPublish(1, id(1), isDuplicate: true),
-            ])
+                .online(sessionPresent: false), .sessionLost(1), .sendPublish(0, id(0), isDuplicate: true),
+                .sendPublish(1, id(1), isDuplicate: true),
+            ], "QoS 2 is affected: nobody knows whether the first PUBLISH arrived")
     }
 
     @Test func sessionPresentZeroSendsWhatWasPastPubrecAsANewMessageInItsPlace() {
@@ -105,23 +106,28 @@ struct OutboundTests {
         it.receive(.pubrec(id(1)))
         #expect(
             it.reconnect(sessionPresent: false) == [
-                .online(sessionPresent: false), .sessionLost(1), .sendPublish(0, id(0), isDuplicate: true),
-                .sendPublish(1, id(1), isDuplicate: false), .sendPublish(2, id(2), isDuplicate: true),
+                .online(sessionPresent: false), .sessionLost(0), .sessionLost(1), .sessionLost(2),
+                .sendPublish(0, id(0), isDuplicate: true), .sendPublish(1, id(1), isDuplicate: false),
+                .sendPublish(2, id(2), isDuplicate: true),
             ])
         #expect(it.receive(.pubcomp(id(1))) == [])
         #expect(it.receive(.pubrec(id(1))) == [.send(.pubrel(id(1)))])
         #expect(it.receive(.pubcomp(id(1))) == [.completed(1, .acknowledged(.success))])
     }
 
-    @Test func aSessionLostTwiceIsReportedTwiceOnlyWhenThePublishWasPastPubrecTwice() {
-        var it = Scenario.online()
+    @Test func eachLossOfTheSessionIsReportedForWhatWasOnTheWire() {
+        var it = Scenario.online { $0.limits.inFlight = 2 }
+        it.publish(.exactlyOnce)
+        it.publish(.atLeastOnce)
         it.publish(.exactlyOnce)
         it.receive(.pubrec(id(0)))
-        #expect(it.reconnect(sessionPresent: false).contains(.sessionLost(0)))
-        #expect(
-            it.reconnect(sessionPresent: false) == [.online(sessionPresent: false), .sendPublish(0, id(0), isDuplicate: true)])
-        it.receive(.pubrec(id(0)))
-        #expect(it.reconnect(sessionPresent: false).contains(.sessionLost(0)))
+        for isDuplicate in [false, true, true] {
+            #expect(
+                it.reconnect(sessionPresent: false) == [
+                    .online(sessionPresent: false), .sessionLost(0), .sendPublish(0, id(0), isDuplicate: isDuplicate),
+                    .sendPublish(1, id(1), isDuplicate: true),
+                ])
+        }
     }
 
     @Test func acknowledgementsOutOfOrderCompleteTheirOwn() {
@@ -259,6 +265,36 @@ struct OutboundTests {
         #expect(it.on(.withdraw(0)) == [.completed(0, .withdrawn)])
         #expect(it.connect().onTheWire == [.sendPublish(1, id(1), isDuplicate: false), .sendPublish(2, id(2), isDuplicate: false)])
         #expect(it.receive(.puback(id(0))) == [])
+    }
+
+    @Test func exactlyOnceHasPlacesOfItsOwnInFlight() {
+        var it = Scenario.online { $0.limits.exactlyOnceInFlight = 1 }
+        it.publish(.exactlyOnce)
+        #expect(it.publish(.exactlyOnce) == [.accepted(1)])
+        #expect(it.publish(.atLeastOnce) == [.accepted(2)], "one order for both levels")
+        it.receive(.pubrec(id(0)))
+        #expect(
+            it.receive(.pubcomp(id(0))) == [
+                .completed(0, .acknowledged(.success)), .sendPublish(1, id(1), isDuplicate: false),
+                .sendPublish(2, id(2), isDuplicate: false),
+            ])
+    }
+
+    @Test func aPublishWithoutItsPayloadIsAbandonedBeforePubrecOnly() {
+        var it = Scenario.online { $0.limits.inFlight = 3 }
+        for _ in 0..<3 { it.publish(.exactlyOnce) }
+        it.receive(.pubrec(id(0)))
+        #expect(it.on(.abandon(0)) == [])
+        #expect(it.on(.abandon(1)) == [.completed(1, .withdrawn)])
+        #expect(it.on(.abandon(1)) == [])
+        #expect(it.on(.abandon(9)) == [])
+        it.cut()
+        #expect(it.on(.abandon(2)) == [.completed(2, .withdrawn)])
+        #expect(it.connect(sessionPresent: true) == [.online(sessionPresent: true), .send(.pubrel(id(0)))])
+        for serial in 3..<6 as Range<Serial> {
+            #expect(it.publish(.atLeastOnce) == [.accepted(serial), .sendPublish(serial, id(serial), isDuplicate: false)])
+        }
+        #expect(it.publish(.atLeastOnce) == [.accepted(6)])
     }
 
     @Test func nothingIsSentBetweenLinks() {

@@ -100,7 +100,7 @@ struct FuzzTests {
                 }
             }
         }
-        it.on(.close).forEach { if case .resolved(let ticket, _) = $0 { #expect(resolved.insert(ticket).inserted) } }
+        for case .resolved(let ticket, _) in it.on(.close) { #expect(resolved.insert(ticket).inserted) }
         #expect(resolved == tickets)
     }
 

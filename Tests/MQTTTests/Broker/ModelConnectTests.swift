@@ -1,6 +1,7 @@
 import MQTTTesting
 import Testing
 
+/// CONNECT with all it can ask for, and the life of a session.
 @Suite("Broker model: connections and sessions")
 struct ModelConnectTests {
     @Test("CONNECT with everything in it is accepted with CONNACK 0 [MQTT-3.1.4-4]")

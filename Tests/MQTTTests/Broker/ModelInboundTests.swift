@@ -1,6 +1,7 @@
 import MQTTTesting
 import Testing
 
+/// What the broker does with messages from clients, and how it judges their resends.
 @Suite("Broker model: messages from clients")
 struct ModelInboundTests {
     @Test("Each QoS is answered its way [MQTT-3.3.4-1], and owned at arrival, once [MQTT-4.3.3-2]")

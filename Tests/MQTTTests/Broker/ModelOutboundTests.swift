@@ -1,6 +1,7 @@
 import MQTTTesting
 import Testing
 
+/// What the broker sends to clients, and how it judges their acknowledgements.
 @Suite("Broker model: messages to clients")
 struct ModelOutboundTests {
     /// A client on connection 1 that subscribed to everything at QoS 2.

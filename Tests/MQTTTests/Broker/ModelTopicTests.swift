@@ -2,6 +2,7 @@ import Testing
 
 @testable import MQTTTesting
 
+/// Matching, overlapping subscriptions, retained messages.
 @Suite("Broker model: topics and subscriptions")
 struct ModelTopicTests {
     /// Mostly the examples of section 4.7.

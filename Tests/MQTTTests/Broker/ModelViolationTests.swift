@@ -1,6 +1,7 @@
 import MQTTTesting
 import Testing
 
+/// A table of what a client must not send, with the statement that forbids it.
 @Suite("Broker model: what a client must not send")
 struct ModelViolationTests {
     /// Before CONNECT, each on a connection of its own. None of them gets an answer [MQTT-3.1.4-1].

@@ -2,6 +2,7 @@
 public import MQTTTransport
 public import NIOCore
 internal import NIOPosix
+internal import Synchronization
 
 #if canImport(Darwin)
     internal import Darwin
@@ -15,7 +16,10 @@ extension TestBroker {
     /// Connects a new pair of sockets to the broker and hands out the client's end: without port, path or network.
     ///
     /// The caller closes it, or gives it away, as to `ClientBootstrap.withConnectedSocket`.
+    ///
+    /// - Throws: An error of the operating system, and ``TestBrokerError`` while the broker is offline.
     public func connectedSocket() throws -> CInt {
+        guard isOnline.load(ordering: .acquiring) else { throw TestBrokerError(description: "the broker is offline") }
         let (client, server) = try Self.socketPair()
         let core = core
         let adopted = ClientBootstrap(group: eventLoop)

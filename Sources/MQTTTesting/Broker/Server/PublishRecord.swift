@@ -1,8 +1,12 @@
 /// What the broker received, and who waits for more of it. Confined to the broker's event loop.
 final class PublishRecord {
+    /// Payload bytes that are kept.
+    private static let bytesLimit = 64 << 20
+
     private let limit: Int
     /// Received since the start.
     private(set) var count = 0
+    private var bytes = 0
     private var log = BrokerBacklog<ReceivedPublish>()
     private var streams: [Int: AsyncStream<ReceivedPublish>.Continuation] = [:]
     private var waiters: [Int: Waiter] = [:]
@@ -23,7 +27,11 @@ final class PublishRecord {
     func append(_ publish: ReceivedPublish) {
         count += 1
         log.append(publish)
-        if log.count > limit { _ = log.popFirst() }
+        bytes += publish.payload.count
+        // The latest stays whatever its size.
+        while log.count > limit || (bytes > Self.bytesLimit && log.count > 1), let oldest = log.popFirst() {
+            bytes -= oldest.payload.count
+        }
         for continuation in streams.values { continuation.yield(publish) }
     }
 

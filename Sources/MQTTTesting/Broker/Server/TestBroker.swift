@@ -12,8 +12,8 @@ public final class TestBroker: Sendable {
         public var broker = BrokerConfiguration()
         public var address = Address.tcp()
         public var faults = FaultPlan()
-        /// How many of the latest received messages are kept. Zero keeps none and is fastest; nothing can be awaited then but
-        /// connections and violations.
+        /// How many of the latest received messages are kept, as far as 64 MiB of payload go. Zero keeps none and is fastest;
+        /// nothing can be awaited then but connections and violations.
         public var recordLimit = 10_000
         /// Whether clients that publish wait while a subscriber's queue is more than half full, for a second at most without
         /// headway. Otherwise messages beyond the limits of the queue are dropped at once.
@@ -49,6 +49,7 @@ public final class TestBroker: Sendable {
     private let configured: Address
     private let listener = Mutex<(any Channel)?>(nil)
     private let boundPort = Atomic<Int>(0)
+    let isOnline = Atomic<Bool>(false)
     private let lastWait = Atomic<Int>(0)
 
     private init(_ configuration: Configuration, eventLoop: any EventLoop) async throws {
@@ -94,11 +95,15 @@ public final class TestBroker: Sendable {
         case .inMemory: channel = nil
         }
         listener.withLock { $0 = channel }
+        isOnline.store(true, ordering: .releasing)
     }
 
-    /// Stops listening and breaks all connections. The state stays, for ``goOnline(keepingState:)``.
+    /// Stops listening and breaks all connections, as the process of a broker that dies: wills are not published. The state stays,
+    /// for ``goOnline(keepingState:)``.
     public func goOffline() async throws {
+        isOnline.store(false, ordering: .releasing)
         if let channel = listener.withLock({ $0.take() }) { try await channel.close() }
+        try await operate { model, now in model.restart(keepingState: true, at: now) }
         let core = core
         try await eventLoop.submit { core.value.cutAll() }.get()
     }
@@ -151,7 +156,7 @@ public final class TestBroker: Sendable {
         }
     }
 
-    /// The messages from now on. One that is not iterated keeps the latest `recordLimit` and forgets older ones.
+    /// The messages from now on. One that is not iterated keeps the latest ones up to `limit` and forgets the older.
     public func receivedPublishes(buffering limit: Int = 10_000) async throws -> AsyncStream<ReceivedPublish> {
         let core = core
         let (stream, continuation) = AsyncStream<ReceivedPublish>.makeStream(bufferingPolicy: .bufferingNewest(limit))

@@ -1,0 +1,28 @@
+// Receives the messages of a subscription for as long as a scope lasts.
+import MQTT
+
+let client = try MQTTClient(broker: "mqtt://127.0.0.1", session: .volatile(id: "control-room"))
+
+func store(_ text: String, of topic: String) async throws { print(topic, text) }
+
+try await client.run { client in
+    // snippet.scope
+    try await client.subscribe(to: "plant/+/alert", atMost: .exactlyOnce) { messages in
+        for try await message in messages {
+            // Asking for the next message acknowledges this one. If `store` throws, the broker, or this client, gives it again.
+            try await store(message.payload.string ?? "", of: message.topic)
+        }
+    }
+    // snippet.end
+}
+
+// snippet.unscoped
+/// Subscribes without a scope: messages come in `messages`, like those of subscriptions that are left over at the broker.
+func receiveEverything(_ client: MQTTClient) async throws {
+    let grants = try await client.subscribe(to: [Subscription("plant/#"), Subscription("weather", atMost: .atMostOnce)])
+    print(grants.map { "\($0.filter): \($0.qos.map { "\($0)" } ?? "refused")" })
+    for try await message in client.messages {
+        try await store(message.payload.string ?? "", of: message.topic)
+    }
+}
+// snippet.end
