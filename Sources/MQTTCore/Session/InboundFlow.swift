@@ -93,10 +93,13 @@ struct InboundFlow: Sendable, Equatable {
     }
 
     /// The commit of a message that the broker has forgotten since says nothing about the next one under its identifier.
-    mutating func inboundStored(_ packetID: PacketID, by commit: UInt64, commits: inout CommitFlow, into effects: inout Effects) {
+    mutating func inboundStored(
+        _ packetID: PacketID, by commit: UInt64, isOnline: Bool, commits: inout CommitFlow, into effects: inout Effects
+    ) {
         guard received[packetID] == .storing(by: commit) else { return }
         received[packetID] = .owned
-        acknowledge(commits: &commits, into: &effects)
+        // Behind DISCONNECT nothing is sent [MQTT-3.14.4-2].
+        if isOnline { acknowledge(commits: &commits, into: &effects) }
     }
 
     /// Whether PUBCOMP may go out now.

@@ -85,7 +85,8 @@ extension Session {
             case .publish(let serial), .notReceived(let serial): outbound.stored(serial)
             case .received(let serial):
                 if outbound.receivedStored(serial), isOnline { effects.append(.send(.pubrel(PublishID.of(serial)))) }
-            case .inbound(let packetID): inbound.inboundStored(packetID, by: commit.number, commits: &commits, into: &effects)
+            case .inbound(let packetID):
+                inbound.inboundStored(packetID, by: commit.number, isOnline: isOnline, commits: &commits, into: &effects)
             case .removeInbound(let packetID):
                 if inbound.removalStored(packetID), isOnline { effects.append(.send(.pubcomp(packetID))) }
             case .removePublish, .removeAllInbound: break
