@@ -91,11 +91,15 @@ struct InboundLedger: Sendable {
 
     /// PUBLISH was dropped as a repetition.
     mutating func discard(_ packetID: PacketID, origin: Int, qos: QoS) -> Finding? {
-        guard qos == .exactlyOnce, let index = known[packetID] else { return (.atLeastOnce, "message \(origin) is dropped, and is no repetition") }
+        guard qos == .exactlyOnce, let index = known[packetID] else {
+            return (.atLeastOnce, "message \(origin) is dropped, and is no repetition")
+        }
         if received[index].origin != origin {
             // The broker began a new session in a CONNECT whose CONNACK got lost, and the next CONNACK says "session present":
             // a hole of the standard that no client can see.
-            guard origins[received[index].origin].epoch != origins[origin].epoch else { return (.atLeastOnce, "message \(origin) is dropped as a repetition of another") }
+            guard origins[received[index].origin].epoch != origins[origin].epoch else {
+                return (.atLeastOnce, "message \(origin) is dropped as a repetition of another")
+            }
             origins[origin].isOwed = false
             unseenLosses += 1
         }

@@ -15,7 +15,6 @@ package enum Mark: Int, Sendable, CaseIterable {
     case restart
     case silence
     case identifierWrap
-    case waitsForIdentifier
     case streamedIn
     case streamedInCut
     case streamedInSkipped

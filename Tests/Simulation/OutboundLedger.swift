@@ -169,10 +169,12 @@ struct OutboundLedger: Sendable {
 
     /// After session-present 0 each QoS 2 publish that had gone out may be doubled, and its delivery has to say so.
     func unreportedLoss(on link: Link) -> Finding? {
-        guard let index = publishes.firstIndex(where: {
-            $0.outcome == .none && $0.qos == .exactlyOnce && !$0.startsAnew && $0.lossReportedOn != link
-                && $0.sentOn != link
-        }) else { return nil }
+        guard
+            let index = publishes.firstIndex(where: {
+                $0.outcome == .none && $0.qos == .exactlyOnce && !$0.startsAnew && $0.lossReportedOn != link
+                    && $0.sentOn != link
+            })
+        else { return nil }
         return (.exactlyOnce, "the session of publish \(index) is lost, and that is not reported")
     }
 
@@ -208,7 +210,9 @@ struct OutboundLedger: Sendable {
         guard publishes.indices.contains(index) else { return (.payloadIntact, "the broker got message \(index), which there is not") }
         publishes[index].arrivals += 1
         let publish = publishes[index]
-        if publish.outcome == .withdrawn, !publish.isAbandoned { return (.withdrawnNeverArrives, "message \(index) arrived after it was withdrawn") }
+        if publish.outcome == .withdrawn, !publish.isAbandoned {
+            return (.withdrawnNeverArrives, "message \(index) arrived after it was withdrawn")
+        }
         if publish.arrivals == 1 {
             guard index > lastArrival else { return (.deliveredInOrder, "message \(index) arrived first behind \(lastArrival)") }
             lastArrival = index

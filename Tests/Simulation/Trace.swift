@@ -69,7 +69,8 @@ extension InboundPacket {
     fileprivate var fingerprint: UInt64 {
         switch self {
         case .connack(let present, let code): (present ? 1 : 2) + UInt64(code.rawValue) << 8
-        case .publish(let publish): 3 + UInt64(publish.qos.rawValue) << 8 + UInt64(publish.packetID) << 16 + (publish.isComplete ? 1 << 12 : 0)
+        case .publish(let publish):
+            3 + UInt64(publish.qos.rawValue) << 8 + UInt64(publish.packetID) << 16 + (publish.isComplete ? 1 << 12 : 0)
         case .puback(let packetID): 4 + UInt64(packetID) << 8
         case .pubrec(let packetID): 5 + UInt64(packetID) << 8
         case .pubrel(let packetID): 6 + UInt64(packetID) << 8

@@ -26,7 +26,9 @@ extension World {
 
     private mutating func publish() {
         let draw = dice.below(100)
-        let qos: QoS = draw < plan.atLeastOnceShare ? .atLeastOnce
+        let qos: QoS =
+            draw < plan.atLeastOnceShare
+            ? .atLeastOnce
             : draw < plan.atLeastOnceShare + plan.exactlyOnceShare ? .exactlyOnce : .atMostOnce
         let size = payloadSize()
         // A driver holds QoS 0 back while its buffer is full.

@@ -95,6 +95,8 @@ extension World {
         if shell.saidOnline { fail(.phases, "online twice") }
         shell.isOnline = true
         shell.saidOnline = true
+        // A client that waits for CONNACK sends nothing, however long that takes.
+        shell.lastPacketAt = now
         if outbound.publishes.contains(where: { $0.sent > 0 }) { marks.hit(.reconnect) }
         if sessionPresent {
             // What was not handed over at QoS 1 comes again.

@@ -7,9 +7,11 @@ extension World {
         guard !isCalm, !shell.isEnded else { return }
         // Without a connection there is little to break.
         after(1 + dice.below(plan.faultPause * (shell.isOnline ? 2 : 20)), .fault)
-        let kind = dice.pick([
-            .cuts, .cuts, .cuts, .halfOpen, .halfOpen, .stalls, .stalls, .restarts, .sessionLoss, .takeOvers, .duplicates, .garbage, .payloadLoss,
-        ] as [Faults])
+        let kind = dice.pick(
+            [
+                .cuts, .cuts, .cuts, .halfOpen, .halfOpen, .stalls, .stalls, .restarts, .sessionLoss, .takeOvers, .duplicates, .garbage,
+                .payloadLoss,
+            ] as [Faults])
         guard settings.faults.contains(kind) else { return }
         trace.note(now, .fault, UInt64(kind.rawValue), text: "fault: \(kind.names)")
         switch kind {
@@ -112,7 +114,9 @@ extension World {
     /// The client gives such a broker up, and tries again.
     private mutating func sendGarbage() {
         guard let link = currentLink, connections[Int(link) - 1].isOpenAtBroker else { return }
-        let garbage: [[UInt8]] = [[0xF0, 0], [0x30, 0xFF, 0xFF, 0xFF, 0xFF, 1], [0x40, 2, 0, 0], [0x36, 4, 0, 1, 65, 1], [0x20, 2, 0, 0]]
+        let garbage: [[UInt8]] = [
+            [0xF0, 0], [0x30, 0xFF, 0xFF, 0xFF, 0xFF, 1], [0x40, 2, 0, 0], [0x36, 4, 0, 1, 65, 1], [0x20, 2, 0, 0],
+        ]
         guard broker.send(raw: dice.pick(garbage), to: World.clientID, at: now) else { return }
         connections[Int(link) - 1].isGarbled = true
         marks.hit(.garbage)

@@ -56,7 +56,9 @@ extension World {
 
     /// An acknowledgement that is about nothing, or about something else.
     private mutating func receiveStray() {
-        let packetID = dice.chance(1, in: 2) ? PublishID.of(plan.firstSerial + UInt64(dice.below(outbound.publishes.count + 2)))
+        let packetID =
+            dice.chance(1, in: 2)
+            ? PublishID.of(plan.firstSerial + UInt64(dice.below(outbound.publishes.count + 2)))
             : PacketID(1 + dice.below(300))
         let packet: InboundPacket
         if let publish = outbound.owner(of: packetID) {
@@ -109,7 +111,9 @@ extension World {
         step(.packet(.publish(InboundPublish(qos: head.qos, packetID: head.packetID, isComplete: isWhole))))
         guard failure == nil else { return nil }
         // Behind DISCONNECT nothing is received any more.
-        if shell.receiving?.isSettled != true, !shell.closesAfterFlush { fail(.atLeastOnce, "PUBLISH \(head.packetID) is neither delivered nor dropped") }
+        if shell.receiving?.isSettled != true, !shell.closesAfterFlush {
+            fail(.atLeastOnce, "PUBLISH \(head.packetID) is neither delivered nor dropped")
+        }
         if shell.link == link { shell.stream?.message = shell.receiving?.message }
         shell.receiving = nil
         if settings.canary == .completesPayloadEarly, !isWhole { step(.payloadCompleted) }

@@ -299,6 +299,9 @@ struct OutboundTests {
             #expect(it.publish(.atLeastOnce) == [.accepted(serial), .sendPublish(serial, id(serial), isDuplicate: false)])
         }
         #expect(it.publish(.atLeastOnce) == [.accepted(6)])
+        it.cut()
+        #expect(it.connect(sessionPresent: false).filter { $0 == .sessionLost(2) || $0 == .completed(2, .withdrawn) } == [])
+        #expect(it.reconnect(sessionPresent: true).contains(.send(.pubrel(id(2)))) == false)
     }
 
     @Test func anAbandonedPublishEndsWithTheSessionThatKnewIt() {
