@@ -55,6 +55,7 @@ private final class Cursor {
         if let released = current {
             current = nil
             queue.releases.release(released)
+            if released.message.payload.isStreamed { queue.reading(nil) }
         }
         while index < batch.count {
             let received = batch[index]
@@ -63,6 +64,7 @@ private final class Cursor {
             if received.receipt == 0, !received.message.payload.isStreamed { return received.message }
             if queue.releases.isStale(received) { continue }
             current = received
+            if case .stream(let stream) = received.message.payload.storage { queue.reading(stream) }
             return received.message
         }
         return nil
