@@ -44,13 +44,6 @@ func failure(_ body: () async throws -> Void) async -> MQTTError? {
     }
 }
 
-extension MQTTClient {
-    /// Waits for the first state that the condition holds for.
-    func wait(for condition: (ConnectionState) -> Bool) async {
-        for await state in connectionStates where condition(state) { return }
-    }
-}
-
 extension Messages {
     /// The texts of the next messages.
     func texts(_ count: Int) async throws(MQTTError) -> [String] {
