@@ -12,8 +12,10 @@ final class ConnectionWriter {
 
     private let engine: Engine
     private let link: Link
-    /// A batch is with the channel.
+    /// A batch is being written.
     private var isWriting = false
+    /// The channel holds bytes of it that the operating system has not taken. Not while a source is read.
+    private var isWithChannel = false
     private var isFlushing = false
     /// A buffer that was written and can be filled again.
     private var spare: ByteBuffer?
@@ -21,6 +23,8 @@ final class ConnectionWriter {
     private var whenFlushed: (() -> Void)?
     /// What the channel held when it was last looked at.
     private var lastBuffered = 0
+    /// Reads a payload from its source.
+    private var reading: Task<Void, Never>?
 
     init(engine: Engine, link: Link) {
         self.engine = engine
@@ -46,6 +50,13 @@ final class ConnectionWriter {
     func whenFlushed(_ action: @escaping () -> Void) {
         whenFlushed = action
         finishIfFlushed()
+    }
+
+    /// The connection is gone.
+    func stop() {
+        whenFlushed = nil
+        reading?.cancel()
+        reading = nil
     }
 
     private func finishIfFlushed() {
@@ -81,12 +92,13 @@ final class ConnectionWriter {
             context.write(connection.wrapOutboundOut(buffer), promise: index == segments.count - 1 ? promise : nil)
         }
         promise.futureResult.assumeIsolated().whenSuccess { self.wrote(bytes, isLast: true, connection) }
+        isWithChannel = true
         context.flush()
-        if isWriting { noteStart() }
+        if isWithChannel { noteWriting() }
     }
 
     /// The channel did not take all of it at once: from now on its silence counts.
-    private func noteStart() {
+    private func noteWriting() {
         engine.state.withLock { state in
             guard state.session.phase.link == link else { return }
             state.step(.written(pending: state.outbound.pending), at: engine.now)
@@ -94,11 +106,11 @@ final class ConnectionWriter {
     }
 
     /// Reads and writes the source in chunks, one at a time: memory stays bounded.
-    private func write(_ source: any PayloadSource, _ serial: Serial?, _ connection: ConnectionHandler) {
+    private func write(_ source: CountedSource, _ serial: Serial?, _ connection: ConnectionHandler) {
         guard source.count > 0 else { return wrote(0, isLast: true, connection) }
         let bound = NIOLoopBound((self, connection), eventLoop: engine.eventLoop)
         let engine = engine
-        Task {
+        reading = Task {
             var offset = 0
             do throws(MQTTError) {
                 while offset < source.count {
@@ -121,14 +133,17 @@ final class ConnectionWriter {
 
     private func write(_ chunk: ByteBuffer, isLast: Bool, _ connection: ConnectionHandler) -> EventLoopFuture<Void> {
         guard let context = connection.context else { return engine.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel) }
-        let written = context.writeAndFlush(connection.wrapOutboundOut(chunk))
+        let written = context.write(connection.wrapOutboundOut(chunk))
         written.assumeIsolated().whenSuccess { self.wrote(chunk.readableBytes, isLast: isLast, connection) }
-        noteStart()
+        isWithChannel = true
+        context.flush()
+        if isWithChannel { noteWriting() }
         return written
     }
 
     /// The operating system took bytes; with `isLast`, all of the batch.
     private func wrote(_ bytes: Int, isLast: Bool, _ connection: ConnectionHandler) {
+        isWithChannel = false
         if isLast { isWriting = false }
         let aftermath = engine.state.withLock { state -> Aftermath in
             guard state.link == link, state.session.phase.link == link else { return Aftermath() }
@@ -142,8 +157,8 @@ final class ConnectionWriter {
 
     /// Tells the session that a long write goes on, when it does.
     func noteProgress(_ context: ChannelHandlerContext) {
-        guard isWriting, let buffered = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes) else { return }
+        guard isWithChannel, let buffered = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes) else { return }
         defer { lastBuffered = buffered }
-        if buffered != lastBuffered { noteStart() }
+        if buffered != lastBuffered { noteWriting() }
     }
 }
