@@ -175,4 +175,41 @@ import Testing
             #expect(await Self.row { try await request.response } == Row(.connectionLost, .unknown))
         }
     }
+    @Test func aHandlerWhoseOwnQueueIsFullDoesNotWaitForEver() async throws {
+        var settings = TestBroker.Configuration()
+        settings.address = .inMemory
+        let broker = try await TestBroker.start(settings)
+        var configuration = Self.idle
+        configuration.dialer = broker.dialer
+        configuration.limits.receivedMessages = 1
+        try await MQTTClient(configuration).run { client in
+            try await client.subscribe(to: "a") { messages in
+                for number: UInt8 in 0..<3 { try await broker.publish([number], to: "a", qos: 1) }
+                var handled = 0
+                for try await _ in messages {
+                    let delivery = try await client.publish("1", to: "b", .atLeastOnce)
+                    #expect(await Self.row { try await delivery.completed } == Row(.deliveryStalled, .kept))
+                    handled += 1
+                    if handled == 3 { break }
+                }
+            }
+        }
+        #expect(try await broker.received.count { $0.topic == "b" } == 3)
+        try await broker.stop()
+    }
+
+    @Test func cancelingRunEndsTheClient() async throws {
+        var settings = TestBroker.Configuration()
+        settings.address = .inMemory
+        let broker = try await TestBroker.start(settings)
+        var configuration = Self.idle
+        configuration.dialer = broker.dialer
+        let client = try MQTTClient(configuration)
+        let run = Task { try await client.run() }
+        try await client.waitUntilOnline()
+        run.cancel()
+        #expect(await Self.row { try await run.value } == nil)
+        #expect(await Self.row { try await client.waitUntilOnline() } == Row(.closed, .notSent))
+        try await broker.stop()
+    }
 }
