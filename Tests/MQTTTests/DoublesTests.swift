@@ -188,6 +188,15 @@ private let full = MQTTError(.tooManyRequests, .notSent, "full")
         #expect(source.acknowledged.count == 2)
     }
 
+    @Test func aMessageCanBeAcknowledgedWithoutAskingForAnother() async throws {
+        let source = MessageSource()
+        source.send(Message("1", to: "a", .exactlyOnce))
+        var messages = source.messages.makeAsyncIterator()
+        #expect(try await messages.next()?.payload.string == "1")
+        messages.acknowledge()
+        #expect(source.acknowledged.map(\.payload.string) == ["1"])
+    }
+
     @Test func aScopeThatIsLeftNormallyAcknowledgesWhatItHasNotAskedFor() async throws {
         let stub = ClientStub(source: MessageSource([Message("1", to: "a", .atLeastOnce), Message("2", to: "a", .atLeastOnce)]))
         try await stub.subscribe(to: "a") { messages in
