@@ -52,7 +52,9 @@ final class StateBroadcast: Sendable {
     private let state = Mutex(State())
 
     func send(_ change: ConnectionState) {
-        let observers = state.withLock { state in
+        let observers = state.withLock { state -> [AsyncStream<ConnectionState>.Continuation] in
+            // The client may have ended on another thread: that is the last word.
+            if state.last == .closed { return [] }
             state.last = change
             defer { if change == .closed { state.observers = [:] } }
             return Array(state.observers.values)

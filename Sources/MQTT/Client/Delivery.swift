@@ -61,7 +61,7 @@ public struct Delivery: Sendable {
                 try await engine.written(link, position)
                 return Outcome(reasonCode: .success)
             case .accepted(let engine, _, let record):
-                return try await engine.answer(record.completion)
+                return try await engine.answer(record.completion, fate: .kept)
             case .scripted(let script): return try await script.completed
             }
         }
@@ -88,7 +88,7 @@ public struct Delivery: Sendable {
     private static func progress(of engine: Engine, _ link: Link, _ position: UInt64) -> AsyncStream<Progress> {
         let (stream, continuation) = AsyncStream.makeStream(of: Progress.self)
         continuation.yield(.stored)
-        Task {
+        let task = Task {
             do throws(MQTTError) {
                 try await engine.written(link, position)
                 continuation.yield(.completed(Outcome(reasonCode: .success)))
@@ -97,6 +97,7 @@ public struct Delivery: Sendable {
             }
             continuation.finish()
         }
+        continuation.onTermination = { _ in task.cancel() }
         return stream
     }
 }
@@ -107,7 +108,8 @@ final class DeliveryRecord: Sendable {
         var result: Result<Delivery.Outcome, MQTTError>?
         /// Made when somebody waits.
         var completion: Eventual<Delivery.Outcome>?
-        var observers: [AsyncStream<Delivery.Progress>.Continuation] = []
+        var observers: [UInt64: AsyncStream<Delivery.Progress>.Continuation] = [:]
+        var nextObserver: UInt64 = 0
     }
 
     private let state = Mutex(State())
@@ -129,27 +131,29 @@ final class DeliveryRecord: Sendable {
         // A step is small, and there is one for each loss of the connection: the newest matter.
         let (stream, continuation) = AsyncStream.makeStream(of: Delivery.Progress.self, bufferingPolicy: .bufferingNewest(1_000))
         continuation.yield(.stored)
-        let result = state.withLock { state in
-            if state.result == nil { state.observers.append(continuation) }
-            return state.result
+        let (result, id) = state.withLock { state in
+            state.nextObserver += 1
+            if state.result == nil { state.observers[state.nextObserver] = continuation }
+            return (state.result, state.nextObserver)
         }
+        continuation.onTermination = { [weak self] _ in self?.state.withLock { _ = $0.observers.removeValue(forKey: id) } }
         if let result { Self.end(continuation, result) }
         return stream
     }
 
     func interrupted(_ error: MQTTError) {
-        for observer in state.withLock({ $0.observers }) { observer.yield(.interrupted(error)) }
+        for observer in state.withLock({ Array($0.observers.values) }) { observer.yield(.interrupted(error)) }
     }
 
     func resolve(_ result: Result<Delivery.Outcome, MQTTError>) {
         let (completion, observers) = state.withLock { state in
             let known = (state.completion, state.observers)
             if state.result == nil { state.result = result }
-            state.observers = []
+            state.observers = [:]
             return known
         }
         completion?.resolve(result)
-        for observer in observers { Self.end(observer, result) }
+        for observer in observers.values { Self.end(observer, result) }
     }
 
     private static func end(_ observer: AsyncStream<Delivery.Progress>.Continuation, _ result: Result<Delivery.Outcome, MQTTError>) {

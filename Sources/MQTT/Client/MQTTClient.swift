@@ -54,9 +54,7 @@ public final class MQTTClient: Sendable {
     }
 
     private func untilEnded() async throws(MQTTError) {
-        let error = try await engine.ended.value { [engine] in
-            Task { try? await engine.disconnect() }
-        }
+        let error = try await engine.ended.value(onCancel: { [engine] in Task { try? await engine.disconnect() } })
         if let error { throw error }
     }
 
@@ -102,11 +100,18 @@ public final class MQTTClient: Sendable {
     ///   nothing was sent. ``MQTTError/Code/tooManyRequests`` (QoS 1 and 2): the queue is full, nothing was stored.
     ///   ``MQTTError/Code/closed``. ``MQTTError/Code/canceled``: nothing was sent.
     ///   ``MQTTError/Code/submissionInterrupted`` (QoS 0, `until: .written`): part of it may have gone out.
+    ///   ``MQTTError/Code/abandoned`` (QoS 0, `until: .written`): canceled after it was buffered.
     @discardableResult public func publish(
         _ payload: Payload, to topic: String, _ qos: QoS = .atMostOnce, retain: Bool = false, until: Written = .buffered
     ) async throws(MQTTError) -> Delivery {
         let delivery = try await engine.publish(Publication(payload, to: topic, qos, retain: retain))
-        if qos == .atMostOnce, until == .written { _ = try await delivery.completed }
+        guard qos == .atMostOnce, until == .written else { return delivery }
+        do throws(MQTTError) {
+            _ = try await delivery.completed
+        } catch {
+            // The bytes are on their way, unlike those of a publish that waits for room.
+            throw error.code == .canceled ? MQTTError(.abandoned, .unknown, "canceled after the packet was buffered") : error
+        }
         return delivery
     }
 

@@ -16,12 +16,12 @@ extension MQTTClient {
         to subscriptions: [Subscription], timeout: Duration? = nil
     ) async throws(MQTTError) -> [SubscriptionGrant] {
         try checkTimeout(timeout)
-        return try await submitSubscribe(to: subscriptions).granted(by: engine, subscriptions, timeout)
+        return try await submitSubscribe(to: subscriptions).response(within: timeout)
     }
 
     /// Subscribes in call order with everything else that is submitted.
     public func submitSubscribe(to subscriptions: [Subscription]) throws(MQTTError) -> Request<[SubscriptionGrant]> {
-        try engine.submitSubscribe(subscriptions)
+        try engine.submitSubscribe(subscriptions, .application)
     }
 
     /// Subscribes for as long as `body` runs, and gives it the messages of these filters.
@@ -40,15 +40,15 @@ extension MQTTClient {
     ) async throws -> Result {
         try await engine.router.scope(
             subscriptions,
-            subscribe: { () throws(MQTTError) in _ = try await engine.submitSubscribe(subscriptions).response },
-            unsubscribe: { orphans in try? await unsubscribe(from: orphans) }, body)
+            subscribe: { id throws(MQTTError) in _ = try await engine.submitSubscribe(subscriptions, .scope(id)).response },
+            unsubscribe: { filters in filters.isEmpty ? nil : try? engine.submitUnsubscribe(filters) },
+            answer: { request in _ = try? await request?.response }, body)
     }
 
     /// Unsubscribes, in one packet, and waits for the broker's answer. The filters must be those of the subscription to the
     /// character [MQTT-3.10.4-1].
     public func unsubscribe(from filters: [String], timeout: Duration? = nil) async throws(MQTTError) {
         try checkTimeout(timeout)
-        engine.router.unsubscribed(filters)
         try await submitUnsubscribe(from: filters).response(within: timeout)
     }
 
@@ -70,20 +70,5 @@ extension MQTTClient {
 
     private func checkTimeout(_ timeout: Duration?) throws(MQTTError) {
         if let timeout, timeout <= .zero { throw MQTTError(.canceled, .notSent, "the time-out had passed before anything was sent") }
-    }
-}
-
-extension Request<[SubscriptionGrant]> {
-    /// Awaits the grants, and notes them for making the subscriptions again.
-    func granted(by engine: Engine, _ subscriptions: [Subscription], _ timeout: Duration?) async throws(MQTTError) -> [SubscriptionGrant] {
-        do throws(MQTTError) {
-            let grants = try await response(within: timeout)
-            engine.router.subscribed(subscriptions)
-            return grants
-        } catch {
-            let granted = zip(subscriptions, error.grants).filter { !$0.1.reasonCode.isFailure }.map(\.0)
-            engine.router.subscribed(granted)
-            throw error
-        }
     }
 }

@@ -57,6 +57,7 @@ private final class Cursor {
         guard let released = current else { return }
         current = nil
         queue.releases.release(released)
+        if released.message.payload.isStreamed { queue.reading(nil) }
     }
 
     /// Releases the message before, and hands out the next one of the batch.
@@ -69,6 +70,7 @@ private final class Cursor {
             if received.receipt == 0, !received.message.payload.isStreamed { return received.message }
             if queue.releases.isStale(received) { continue }
             current = received
+            if case .stream(let stream) = received.message.payload.storage { queue.reading(stream) }
             return received.message
         }
         return nil

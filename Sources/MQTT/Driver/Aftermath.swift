@@ -8,9 +8,18 @@ struct Aftermath {
         case ended(MQTTError?)
     }
 
+    /// A request that has come to its end.
+    struct Resolved {
+        var request: OpenRequest
+        var resolution: Resolution
+        /// Of SUBACK.
+        var codes: [UInt8]
+        var wasSent: Bool
+    }
+
     var completions: [(DeliveryRecord, Result<Delivery.Outcome, MQTTError>)] = []
     var interruptions: [(DeliveryRecord, MQTTError)] = []
-    var resolutions: [(OpenRequest, Resolution, codes: [UInt8])] = []
+    var resolutions: [Resolved] = []
     var written: [(Eventual<Void>, Result<Void, MQTTError>)] = []
     var changes: [Change] = []
 
@@ -18,10 +27,13 @@ struct Aftermath {
         completions.isEmpty && interruptions.isEmpty && resolutions.isEmpty && written.isEmpty && changes.isEmpty
     }
 
-    func run(_ change: (Change) -> Void) {
+    func run(resolved: (Resolved) -> Void, _ change: (Change) -> Void) {
         for (record, error) in interruptions { record.interrupted(error) }
         for (record, result) in completions { record.resolve(result) }
-        for (request, resolution, codes) in resolutions { request.resolve(resolution, codes: codes) }
+        for resolution in resolutions {
+            resolved(resolution)
+            resolution.request.resolve(resolution)
+        }
         for (eventual, result) in written { eventual.resolve(result) }
         for state in changes { change(state) }
     }

@@ -21,6 +21,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var stream: PayloadStream?
     private var failure: String?
     private var isLeaving = false
+    /// CONNACK came, and accepted.
+    private var isAccepted = false
 
     init(engine: Engine, link: Link) {
         self.engine = engine
@@ -42,11 +44,19 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        self.context = nil
+        detach()
         stream?.fail(MQTTError(.connectionLost, .unknown, "the connection was lost in the middle of the payload"))
         stream = nil
         engine.closed(self, failure)
         context.fireChannelInactive()
+    }
+
+    /// Also the end of a connection that never was: then nothing else tells.
+    func handlerRemoved(context: ChannelHandlerContext) { detach() }
+
+    private func detach() {
+        context = nil
+        writer.stop()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -54,9 +64,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
         context.close(promise: nil)
     }
 
-    /// Gated: while a consumer is full, nothing is read.
+    /// Gated: while a consumer is full, nothing is read. But CONNACK is: a slow consumer does not keep the client offline.
     func read(context: ChannelHandlerContext) {
-        if engine.gate.isOpen || isLeaving { context.read() } else { isReadPending = true }
+        if engine.gate.isOpen || isLeaving || !isAccepted { context.read() } else { isReadPending = true }
     }
 
     func resumeReading() {
@@ -104,6 +114,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
                 isDone = true
             }
             state.step(.received(midPacket: framer.isMidPacket), at: now)
+            if !isAccepted, case .online = state.session.phase { isAccepted = true }
             return (isDone, state.takeAftermath())
         }
         engine.finish(aftermath)

@@ -21,6 +21,8 @@ final class ConnectionWriter {
     private var whenFlushed: (() -> Void)?
     /// What the channel held when it was last looked at.
     private var lastBuffered = 0
+    /// Reads a payload from its source.
+    private var reading: Task<Void, Never>?
 
     init(engine: Engine, link: Link) {
         self.engine = engine
@@ -46,6 +48,13 @@ final class ConnectionWriter {
     func whenFlushed(_ action: @escaping () -> Void) {
         whenFlushed = action
         finishIfFlushed()
+    }
+
+    /// The connection is gone.
+    func stop() {
+        whenFlushed = nil
+        reading?.cancel()
+        reading = nil
     }
 
     private func finishIfFlushed() {
@@ -94,11 +103,11 @@ final class ConnectionWriter {
     }
 
     /// Reads and writes the source in chunks, one at a time: memory stays bounded.
-    private func write(_ source: any PayloadSource, _ serial: Serial?, _ connection: ConnectionHandler) {
+    private func write(_ source: CountedSource, _ serial: Serial?, _ connection: ConnectionHandler) {
         guard source.count > 0 else { return wrote(0, isLast: true, connection) }
         let bound = NIOLoopBound((self, connection), eventLoop: engine.eventLoop)
         let engine = engine
-        Task {
+        reading = Task {
             var offset = 0
             do throws(MQTTError) {
                 while offset < source.count {

@@ -4,18 +4,30 @@ internal import Synchronization
 /// read while the task's own queue is full.
 final class ConsumerTable: Sendable {
     private struct State {
-        var queues: [Int: MessageQueue] = [:]
+        /// A handler may open another sequence, and consume that as well.
+        var queues: [Int: [MessageQueue]] = [:]
         var watches: [UInt64: (task: Int, fail: @Sendable () -> Void)] = [:]
         var nextWatch: UInt64 = 0
     }
 
     private let state = Mutex(State())
 
-    func queue(of task: Int) -> MessageQueue? { state.withLock { $0.queues[task] } }
+    func isConsumer(_ task: Int) -> Bool { state.withLock { $0.queues[task] != nil } }
 
-    func set(_ queue: MessageQueue, for task: Int) { state.withLock { $0.queues[task] = queue } }
+    /// Whether nothing is read until the task asks for messages, or for bytes of one.
+    func isStalled(_ task: Int) -> Bool {
+        let queues = state.withLock { $0.queues[task] ?? [] }
+        return queues.contains { $0.isStalled(for: task) }
+    }
 
-    func remove(_ task: Int) { state.withLock { _ = $0.queues.removeValue(forKey: task) } }
+    func add(_ queue: MessageQueue, of task: Int) { state.withLock { $0.queues[task, default: []].append(queue) } }
+
+    func remove(_ queue: MessageQueue, of task: Int) {
+        state.withLock { state in
+            state.queues[task]?.removeAll { $0 === queue }
+            if state.queues[task]?.isEmpty == true { state.queues[task] = nil }
+        }
+    }
 
     func watch(_ task: Int, fail: @escaping @Sendable () -> Void) -> UInt64 {
         state.withLock { state in
@@ -29,9 +41,6 @@ final class ConsumerTable: Sendable {
 
     /// The connection is not read any more: fails the waits of those tasks that are the reason.
     func readingStopped() {
-        let failing = state.withLock { state in
-            state.watches.values.compactMap { watch in state.queues[watch.task].map { ($0, watch.fail) } }
-        }
-        for (queue, fail) in failing where queue.isStalled { fail() }
+        for watch in state.withLock({ Array($0.watches.values) }) where isStalled(watch.task) { watch.fail() }
     }
 }

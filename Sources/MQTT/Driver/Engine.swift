@@ -19,7 +19,12 @@ final class Engine: Sendable {
     let states = StateBroadcast()
     let ended = Eventual<MQTTError?>()
     let state: Mutex<EngineState>
-    private let onlineWait = Mutex(Eventual<Online>())
+    private struct OnlineWait {
+        var eventual = Eventual<Online>()
+        var isEnd = false
+    }
+
+    private let onlineWait = Mutex(OnlineWait())
     let loop: NIOLoopBoundBox<LoopState>
     /// Messages that were acknowledged without anybody having asked for them.
     let unclaimedCount = Atomic<UInt64>(0)
@@ -40,6 +45,7 @@ final class Engine: Sendable {
         let session = Session(sessionConfiguration, seed: UInt64.random(in: .min ... .max), firstSerial: firstSerial)
         state = Mutex(EngineState(session: session, connect: connect, firstSerial: firstSerial))
         loop = NIOLoopBoundBox.makeBoxSendingValue(LoopState(), eventLoop: eventLoop)
+        router.unclaimed.onUnattended { [weak self] in eventLoop.execute { self?.watchUnclaimed() } }
         gate.onChange { [weak self] in self?.gateChanged() }
         releases.onRelease { [weak self] in self?.released() }
     }
@@ -64,7 +70,7 @@ final class Engine: Sendable {
 
     func finish(_ aftermath: Aftermath) {
         guard !aftermath.isEmpty else { return }
-        aftermath.run { change in changed(change) }
+        aftermath.run(resolved: noteSubscriptions, changed)
     }
 
     private func changed(_ change: Aftermath.Change) {
@@ -72,14 +78,23 @@ final class Engine: Sendable {
         case .online(let sessionPresent, let firstReceipt): online(sessionPresent, firstReceipt)
         case .offline(let error, let unsentBytes):
             logger?.debug("offline", metadata: ["error": "\(error)", "unsentBytes": "\(unsentBytes)"])
-            onlineWait.withLock { $0 = Eventual() }
+            onlineWait.withLock { wait in
+                // The client may have ended on another thread meanwhile, which is the last word.
+                if wait.isEnd { return }
+                wait = OnlineWait()
+            }
             states.send(.offline(error))
         case .attemptFailed(let error):
             logger?.debug("connect attempt failed", metadata: ["error": "\(error)"])
             states.send(.attemptFailed(error))
         case .ended(let error):
             logger?.debug("ended", metadata: error.map { ["error": "\($0)"] } ?? [:])
-            onlineWait.withLock { $0 }.resolve(.failure(error ?? .closed))
+            let result = Result<Online, MQTTError>.failure(error ?? .closed)
+            let before = onlineWait.withLock { wait in
+                defer { wait = OnlineWait(eventual: Eventual(result), isEnd: true) }
+                return wait.eventual
+            }
+            before.resolve(result)
             states.send(.closed)
             router.end(.finished)
             ended.resolve(.success(error))
@@ -89,30 +104,35 @@ final class Engine: Sendable {
     private func online(_ sessionPresent: Bool, _ firstReceipt: Receipt) {
         logger?.debug("online", metadata: ["sessionPresent": "\(sessionPresent)"])
         let online = Online(sessionPresent: sessionPresent)
-        onlineWait.withLock { $0 }.resolve(.success(online))
+        if !gate.isOpen { perform { $0.step(.reading(false), at: now) } }
+        onlineWait.withLock { $0.eventual }.resolve(.success(online))
         states.send(.online(online))
         if sessionPresent {
             // What was not acknowledged comes again.
             releases.markStale(below: firstReceipt)
             router.dropStale()
-        } else if configuration.resubscribes {
-            resubscribe()
+        } else {
+            releases.markKept(below: firstReceipt)
+            router.subscriptionsLost()
         }
+        if configuration.resubscribes { resubscribe() }
     }
 
     func waitUntilOnline() async throws(MQTTError) -> Online {
-        try await onlineWait.withLock { $0 }.value()
+        try await onlineWait.withLock { $0.eventual }.value()
     }
 
     // MARK: Beginning and ending
 
     /// Begins to connect. Once.
     func start() throws(MQTTError) {
-        let phase = state.withLock { $0.session.phase }
+        let phase = perform { state in
+            defer { state.step(.start, at: now) }
+            return state.session.phase
+        }
         guard phase == .idle else {
             throw phase == .ended ? .closed : .denied("the client is running already")
         }
-        perform { $0.step(.start, at: now) }
     }
 
     func disconnect() async throws(MQTTError) {
@@ -123,7 +143,9 @@ final class Engine: Sendable {
             _ = state.request(.leave(eventual), at: now) { .disconnect($0) }
         }
         // A connection that takes no more bytes must not hold the end up for longer than draining may take.
-        let timeout = eventLoop.scheduleTask(in: .nanoseconds(configuration.drainTimeout.nanoseconds)) { self.close() }
+        // A second is enough for a connection that does take them, when nothing is to be drained.
+        let patience = max(configuration.drainTimeout.nanoseconds, 1_000_000_000)
+        let timeout = eventLoop.scheduleTask(in: .nanoseconds(patience)) { self.close() }
         defer { timeout.cancel() }
         // The end comes in any case, so cancellation does not cut the wait short.
         try await eventual.value(onCancel: {})
@@ -142,17 +164,22 @@ final class Engine: Sendable {
     // MARK: Answers
 
     /// Awaits what only the broker can bring. Fails in place of waiting for ever when this task keeps the client from reading.
-    func answer<Value>(_ eventual: Eventual<Value>, onCancel: (@Sendable () -> Void)? = nil) async throws(MQTTError) -> Value {
-        guard let task = currentTaskIdentity(), let queue = consumers.queue(of: task) else {
+    func answer<Value>(
+        _ eventual: Eventual<Value>, fate: MQTTError.Fate, onCancel: (@Sendable () -> Void)? = nil
+    ) async throws(MQTTError) -> Value {
+        guard let task = currentTaskIdentity(), consumers.isConsumer(task) else {
             return try await eventual.value(onCancel: onCancel)
         }
-        if eventual.result == nil, queue.isStalled {
-            onCancel?()
-            throw .stalled
-        }
-        let watch = consumers.watch(task) { eventual.fail(waitsOf: task, with: .stalled) }
+        let stalled = MQTTError.stalled(fate)
+        let watch = consumers.watch(task) { eventual.fail(waitsOf: task, with: stalled) }
         defer { consumers.unwatch(watch) }
-        return try await eventual.value(task: task, onCancel: onCancel)
+        return try await eventual.value(
+            task: task,
+            onWait: { [consumers] in
+                // It may have stopped before the wait began.
+                if consumers.isStalled(task) { eventual.fail(waitsOf: task, with: stalled) }
+            },
+            onCancel: onCancel)
     }
 
     func written(_ link: Link, _ position: UInt64) async throws(MQTTError) {

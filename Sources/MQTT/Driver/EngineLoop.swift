@@ -37,14 +37,17 @@ extension Engine {
             }
         }
         // A dialer that forgets the time must not hold up the next attempt.
-        let guardian = eventLoop.scheduleTask(in: timeout + .seconds(1)) { self.dialFailed(link, "no connection within connectTimeout") }
+        let late = MQTTError(.timeout, .notSent, "no connection within connectTimeout")
+        let guardian = eventLoop.scheduleTask(deadline: eventLoop.now + timeout + .seconds(1)) { self.dialFailed(link, late) }
         dialed.hop(to: eventLoop).whenComplete { result in
             guardian.cancel()
-            if case .failure(let error) = result { self.dialFailed(link, "cannot connect: \(error)") }
+            guard case .failure(let error) = result else { return }
+            let isLate = if case .connectTimeout = error as? ChannelError { true } else { false }
+            self.dialFailed(link, isLate ? late : MQTTError(.down, .notSent, "cannot connect: \(error)"))
         }
     }
 
-    private func dialFailed(_ link: Link, _ reason: String) {
+    private func dialFailed(_ link: Link, _ reason: MQTTError) {
         perform { state in
             guard state.session.phase == .connecting(link) else { return }
             state.dialFailure = reason
@@ -60,7 +63,6 @@ extension Engine {
         perform { state in
             state.isWriting = false
             state.step(.linkOpened(connection.link), at: now)
-            if !gate.isOpen { state.step(.reading(false), at: now) }
         }
     }
 
@@ -70,7 +72,8 @@ extension Engine {
         loop.value.connection = nil
         perform { state in
             state.isWriting = false
-            state.dialFailure = reason
+            // The session may have given it up before, with a reason of its own.
+            if state.session.phase.link == connection.link { state.dialFailure = reason.map { MQTTError(.connectionLost, .unknown, $0) } }
             state.step(.linkClosed(connection.link), at: now)
         }
     }
@@ -79,7 +82,11 @@ extension Engine {
 
     /// There is one timer. It is moved when the deadline is earlier, and looks again when it fires early.
     private func arm(_ deadline: Instant?) {
-        guard let deadline else { return }
+        guard let deadline else {
+            loop.value.timer?.cancel()
+            loop.value.timer = nil
+            return loop.value.timerAt = nil
+        }
         if let timerAt = loop.value.timerAt, timerAt <= deadline { return }
         loop.value.timer?.cancel()
         loop.value.timerAt = deadline
@@ -116,17 +123,21 @@ extension Engine {
 
     /// Looks after the grace time whether somebody came for them.
     func watchUnclaimed() {
-        guard !loop.value.watchesUnclaimed, !router.unclaimed.hasIterator, !router.unclaimed.isEmpty else { return }
+        guard !loop.value.watchesUnclaimed, router.unclaimed.isUnattended else { return }
         loop.value.watchesUnclaimed = true
-        eventLoop.scheduleTask(in: .nanoseconds(configuration.unclaimed.grace.nanoseconds)) { [weak self] in self?.graceIsOver() }
+        let mark = router.unclaimed.appended
+        eventLoop.scheduleTask(in: .nanoseconds(configuration.unclaimed.grace.nanoseconds)) { [weak self] in self?.graceIsOver(mark) }
     }
 
-    private func graceIsOver() {
+    /// - Parameter mark: What came behind it has its own time, which begins now.
+    private func graceIsOver(_ mark: UInt64) {
         loop.value.watchesUnclaimed = false
-        guard !router.unclaimed.hasIterator, !router.unclaimed.isEmpty else { return }
+        guard router.unclaimed.isUnattended else { return }
+        defer { watchUnclaimed() }
         switch configuration.unclaimed.action {
         case .acknowledge:
-            let dropped = router.unclaimed.remove { _ in true }
+            let dropped = router.unclaimed.remove(appendedUpTo: mark)
+            guard !dropped.isEmpty else { return }
             for received in dropped { releases.release(received) }
             let total = unclaimedCount.add(UInt64(dropped.count), ordering: .relaxed).newValue
             logger?.info(
@@ -136,8 +147,9 @@ extension Engine {
             let topic = router.unclaimed.firstTopic ?? ""
             logger?.info("ending the connection: nobody asks for its messages")
             perform { state in
-                state.dialFailure = "no sequence asked for messages of the topic \(topic)"
                 if let link = state.session.phase.link {
+                    let reason = "no sequence asked for messages of the topic \(topic)"
+                    state.dialFailure = MQTTError(.connectionLost, .unknown, reason)
                     state.loopWork.hangUps.append(link)
                     state.step(.linkClosed(link), at: now)
                 }

@@ -7,6 +7,8 @@ struct EngineState {
         var publication: Publication
         var record: DeliveryRecord
         var wasSent = false
+        /// On an earlier connection than the one that it was sent on last.
+        var wasSentBefore = false
     }
 
     /// What a submitted publish became.
@@ -29,13 +31,16 @@ struct EngineState {
     /// By serial number, as the session counts them. Nil: complete, and older ones are not.
     var publishes: SequenceRing<Accepted?>
     var requests: [Ticket: OpenRequest] = [:]
+    /// Those of them that were sent.
+    private var sentRequests: Set<Ticket> = []
     private var lastTicket: Ticket = 0
     /// The connection that the outbound buffer belongs to.
     private(set) var link: Link = 0
     /// How much the operating system took of each of the last connections.
     private var finalPositions: [Link: UInt64] = [:]
     private var writtenWaits: [(position: UInt64, eventual: Eventual<Void>)] = []
-    private var roomWaits: [Eventual<Void>] = []
+    private var roomWait: Eventual<Void>?
+    private var attemptWait: Eventual<Void>?
     var drainWaits: [Eventual<Void>] = []
 
     /// For the loop and for after the lock.
@@ -44,7 +49,10 @@ struct EngineState {
     var isWakeScheduled = false
     /// The loop is at it, and comes back for more by itself.
     var isWriting = false
-    var dialFailure: String?
+    /// Why the connection that is about to be reported lost is lost.
+    var dialFailure: MQTTError?
+    /// Why the last one was lost.
+    private var lastLoss: MQTTError?
 
     /// What a step is about.
     private var submission: Publication?
@@ -117,6 +125,7 @@ struct EngineState {
         case .online(let sessionPresent):
             // Here, because the packets behind CONNACK may be in the same batch: they have receipts when observers hear of it.
             aftermath.changes.append(.online(sessionPresent: sessionPresent, firstReceipt: session.nextReceipt))
+            resumeAttemptWait()
         case .offline(let loss): lost(loss, wasOnline: true)
         case .attemptFailed(let loss): lost(loss, wasOnline: false)
         case .ended(let loss): end(loss)
@@ -147,14 +156,16 @@ struct EngineState {
 
     private mutating func sendPublish(_ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool) {
         guard publishes.contains(serial), let accepted = publishes[serial] else { return }
+        publishes[serial]?.wasSentBefore = accepted.wasSent
         publishes[serial]?.wasSent = true
         let publication = accepted.publication
         outbound.append(publication.head, publication.payload, packetID: packetID, isDuplicate: isDuplicate, serial: serial)
     }
 
     private mutating func sendRequest(_ ticket: Ticket, _ packetID: PacketID) {
+        sentRequests.insert(ticket)
         switch requests[ticket] {
-        case .subscribe(let packet, _):
+        case .subscribe(let packet, _, _):
             outbound.append(length: packet.encodedLength) { writer in packet.encode(packetID: packetID, into: &writer) }
         case .unsubscribe(let packet, _):
             outbound.append(length: packet.encodedLength) { writer in packet.encode(packetID: packetID, into: &writer) }
@@ -181,8 +192,9 @@ struct EngineState {
     }
 
     private mutating func resolve(_ ticket: Ticket, _ resolution: Resolution) {
+        let wasSent = sentRequests.remove(ticket) != nil
         guard let request = requests.removeValue(forKey: ticket) else { return }
-        aftermath.resolutions.append((request, resolution, subackCodes))
+        aftermath.resolutions.append(Aftermath.Resolved(request: request, resolution: resolution, codes: subackCodes, wasSent: wasSent))
     }
 
     // MARK: Losses
@@ -190,10 +202,14 @@ struct EngineState {
     private mutating func lost(_ loss: LinkLoss, wasOnline: Bool) {
         let error = loss.error(wasOnline: wasOnline, detail: dialFailure)
         dialFailure = nil
+        lastLoss = error
         let unsent = discardOutbound()
         if wasOnline {
-            for serial in publishes.base..<publishes.end where publishes[serial]?.wasSent == true { interrupt(serial, error) }
+            var interruption = error
+            interruption.fate = .kept
+            for serial in publishes.base..<publishes.end where publishes[serial]?.wasSent == true { interrupt(serial, interruption) }
         }
+        if !session.attemptIsUnderWay { resumeAttemptWait() }
         aftermath.changes.append(wasOnline ? .offline(error, unsentBytes: unsent) : .attemptFailed(error))
     }
 
@@ -211,14 +227,15 @@ struct EngineState {
     }
 
     private mutating func end(_ loss: LinkLoss) {
-        let error = loss.error(wasOnline: false, detail: dialFailure)
+        let error = lastLoss ?? loss.error(wasOnline: false, detail: nil)
         _ = discardOutbound()
         for serial in publishes.base..<publishes.end {
             guard let accepted = publishes[serial] else { continue }
-            aftermath.completions.append((accepted.record, .failure(LinkLoss.suspended)))
+            aftermath.completions.append((accepted.record, .failure(LinkLoss.suspended(wasSent: accepted.wasSent))))
         }
         publishes.removeAll()
         resumeDrains()
+        resumeAttemptWait()
         aftermath.changes.append(.ended(loss == .local ? nil : error))
     }
 
@@ -230,6 +247,7 @@ struct EngineState {
             return finalPositions[link, default: 0] >= position ? nil : Eventual(.failure(LinkLoss.interrupted))
         }
         guard outbound.written < position else { return nil }
+        if let known = writtenWaits.last(where: { $0.position <= position }), known.position == position { return known.eventual }
         let eventual = Eventual<Void>()
         // Positions are handed out in order, so the list is sorted but for waits that came late.
         let index = writtenWaits.lastIndex { $0.position <= position }.map { $0 + 1 } ?? 0
@@ -237,10 +255,24 @@ struct EngineState {
         return eventual
     }
 
+    /// A wait for room in the outbound buffer, one for all: those who give up leave nothing behind.
     mutating func waitForRoom() -> Eventual<Void> {
-        let eventual = Eventual<Void>()
-        roomWaits.append(eventual)
+        let eventual = roomWait ?? Eventual()
+        roomWait = eventual
         return eventual
+    }
+
+    /// A wait for the end of the attempt to connect that is under way. Nil when there is none.
+    mutating func waitForAttempt() -> Eventual<Void>? {
+        guard session.attemptIsUnderWay else { return nil }
+        let eventual = attemptWait ?? Eventual()
+        attemptWait = eventual
+        return eventual
+    }
+
+    private mutating func resumeAttemptWait() {
+        if let attemptWait { aftermath.written.append((attemptWait, .success(()))) }
+        attemptWait = nil
     }
 
     /// The operating system took bytes.
@@ -256,8 +288,8 @@ struct EngineState {
     }
 
     private mutating func resumeRoomWaits() {
-        for eventual in roomWaits { aftermath.written.append((eventual, .success(()))) }
-        roomWaits = []
+        if let roomWait { aftermath.written.append((roomWait, .success(()))) }
+        roomWait = nil
     }
 
     var isDrained: Bool { publishes.isEmpty && outbound.pending == 0 }

@@ -49,7 +49,6 @@ extension Engine {
     /// Like `submit`, but waits for room in the outbound buffer, and for a connect attempt that is under way.
     func publish(_ publication: Publication) async throws(MQTTError) -> Delivery {
         if publication.qos != .atMostOnce { return try submit(publication) }
-        var didWait = false
         while true {
             do throws(MQTTError) {
                 return try submit(publication)
@@ -58,9 +57,14 @@ extension Engine {
                 case .tooManyRequests:
                     guard let room = state.withLock({ state in hasRoom(state) ? nil : state.waitForRoom() }) else { continue }
                     try await waitToSend(room)
-                case .down where !didWait && configuration.requestsWait && state.withLock { $0.session.attemptIsUnderWay }:
-                    didWait = true
-                    try await waitForAttempt()
+                case .down where configuration.requestsWait:
+                    // Until the attempt has succeeded or failed.
+                    guard let attempt = state.withLock({ $0.waitForAttempt() }) else {
+                        // It may have succeeded since.
+                        if state.withLock({ if case .online = $0.session.phase { true } else { false } }) { continue }
+                        throw error
+                    }
+                    try await waitToSend(attempt)
                 default: throw error
                 }
             }
@@ -69,17 +73,12 @@ extension Engine {
 
     private func hasRoom(_ state: borrowing EngineState) -> Bool { state.outbound.bufferedBytes < configuration.limits.outboundBytes }
 
-    private func waitToSend(_ room: Eventual<Void>) async throws(MQTTError) {
+    private func waitToSend(_ wait: Eventual<Void>) async throws(MQTTError) {
         do throws(MQTTError) {
-            try await room.value()
+            try await wait.value()
         } catch {
             throw MQTTError(.canceled, .notSent, "canceled before anything was sent")
         }
-    }
-
-    /// Until the attempt has succeeded or failed. A ping that is never sent tells: it waits like every request.
-    private func waitForAttempt() async throws(MQTTError) {
-        _ = try await submitPing().response
     }
 
     private func delivery(_ submitted: EngineState.Submitted, _ qos: QoS) throws(MQTTError) -> Delivery {
@@ -108,13 +107,18 @@ extension Engine {
 
     // MARK: Requests
 
-    func submitSubscribe(_ subscriptions: [Subscription]) throws(MQTTError) -> Request<[SubscriptionGrant]> {
+    func submitSubscribe(
+        _ subscriptions: [Subscription], _ origin: SubscribeOrigin
+    ) throws(MQTTError) -> Request<[SubscriptionGrant]> {
         let packet = Subscribe(subscriptions)
         try packet.check()
         let eventual = Eventual<[SubscriptionGrant]>()
-        let ticket = perform { state in
-            state.request(.subscribe(packet, eventual), at: now) { .subscribe($0, filters: subscriptions.count) }
+        func submit() -> Ticket {
+            perform { state in
+                state.request(.subscribe(packet, origin, eventual), at: now) { .subscribe($0, filters: subscriptions.count) }
+            }
         }
+        let ticket = if case .application = origin { router.asking(for: subscriptions, submit) } else { submit() }
         return Request(engine: self, ticket: ticket, eventual: eventual)
     }
 
@@ -134,28 +138,44 @@ extension Engine {
 
     func cancel(_ ticket: Ticket) { perform { $0.step(.cancel(ticket), at: now) } }
 
-    /// Makes the subscriptions again that the broker has lost.
-    func resubscribe() {
-        let subscriptions = router.establishedSubscriptions
-        guard !subscriptions.isEmpty else { return }
-        // A packet holds any number up to the limit; a hundred keep it small for every broker.
-        for start in stride(from: 0, to: subscriptions.count, by: 100) {
-            let part = Array(subscriptions[start..<min(start + 100, subscriptions.count)])
-            guard let request = try? submitSubscribe(part) else { continue }
-            Task {
-                do throws(MQTTError) {
-                    _ = try await request.response
-                } catch {
-                    resubscriptionFailed(error)
-                }
+    // MARK: Subscriptions
+
+    /// Keeps account of what the broker has granted, whoever waits for the answer.
+    func noteSubscriptions(_ resolved: Aftermath.Resolved) {
+        let (resolution, codes) = (resolved.resolution, resolved.codes)
+        switch resolved.request {
+        case .subscribe(let packet, let origin, _):
+            router.answered(packet.subscriptions, origin, resolution == .answered ? codes : nil)
+            if case .resubscription = origin { resubscribed(packet, resolution, codes) }
+        case .unsubscribe(let packet, _):
+            switch resolution {
+            case .answered, .abandoned, .connectionLost, .done: router.unsubscribed(packet.filters)
+            case .canceled, .closed, .down, .tooManyRequests: break  // it was not sent, so the subscription stays
             }
+        case .ping, .leave: break
         }
     }
 
-    private func resubscriptionFailed(_ error: MQTTError) {
-        logger?.debug("resubscription failed", metadata: ["error": "\(error)"])
-        guard error.code == .subscribeFailed else { return }
-        router.refused(error)
+    /// Makes the subscriptions again that the broker has lost.
+    func resubscribe() {
+        let subscriptions = router.lostSubscriptions
+        // A packet holds any number up to the limit; a hundred keep it small for every broker.
+        for start in stride(from: 0, to: subscriptions.count, by: 100) {
+            _ = try? submitSubscribe(Array(subscriptions[start..<min(start + 100, subscriptions.count)]), .resubscription)
+        }
+    }
+
+    private func resubscribed(_ packet: Subscribe, _ resolution: Resolution, _ codes: [UInt8]) {
+        switch resolution {
+        case .answered:
+            guard case .failure(let error) = OpenRequest.granted(packet, codes) else { return }
+            logger?.debug("resubscription refused", metadata: ["error": "\(error)"])
+            router.refused(error)
+        case .tooManyRequests:
+            eventLoop.scheduleTask(in: .seconds(1)) { [weak self] in self?.resubscribe() }
+        // The next connection does it again, unless it is over.
+        case .closed, .down, .canceled, .abandoned, .connectionLost, .done: break
+        }
     }
 }
 
@@ -171,6 +191,10 @@ extension EngineState {
     mutating func fail(_ serial: Serial, _ error: MQTTError) {
         guard publishes.contains(serial), let accepted = publishes[serial] else { return }
         step(.abandon(serial), at: Instant(nanoseconds: 0))
+        // The session goes on with what PUBREC came for.
+        guard aftermath.completions.contains(where: { $0.0 === accepted.record }) else { return }
+        var error = error
+        if accepted.wasSentBefore { error.fate = .unknown }
         aftermath.completions.removeAll { $0.0 === accepted.record }
         aftermath.completions.append((accepted.record, .failure(error)))
     }
@@ -188,7 +212,7 @@ public struct Request<Response: Sendable>: Sendable {
     /// ``MQTTError/Code/abandoned`` when it was, and its outcome is unknown.
     public var response: Response {
         get async throws(MQTTError) {
-            try await engine.answer(eventual) { [engine, ticket] in engine.cancel(ticket) }
+            try await engine.answer(eventual, fate: .unknown) { [engine, ticket] in engine.cancel(ticket) }
         }
     }
 

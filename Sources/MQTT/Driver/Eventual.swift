@@ -42,16 +42,22 @@ final class Eventual<Value: Sendable>: Sendable {
     ///
     /// - Parameters:
     ///   - task: The waiting task, for ``fail(waitsOf:with:)``.
+    ///   - onWait: Called when the wait has begun, so that nothing that happens from then on is missed.
     ///   - onCancel: Called when the waiting task is canceled, and expected to resolve this. Without it the wait ends with
     ///     ``MQTTError/Code/canceled``, and what was waited for goes on.
-    func value(task: Int? = nil, onCancel: (@Sendable () -> Void)? = nil) async throws(MQTTError) -> Value {
+    func value(
+        task: Int? = nil, onWait: (() -> Void)? = nil, onCancel: (@Sendable () -> Void)? = nil
+    ) async throws(MQTTError) -> Value {
         if let result { return try result.get() }
         let id = contents.withLock { contents in
             contents.nextID += 1
             return contents.nextID
         }
         let result = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in wait(id, task, continuation) }
+            await withCheckedContinuation { continuation in
+                wait(id, task, continuation)
+                onWait?()
+            }
         } onCancel: {
             if let onCancel { onCancel() } else { cancel(id) }
         }

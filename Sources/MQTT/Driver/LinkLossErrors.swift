@@ -1,11 +1,14 @@
 /// What the loss of a connection means to those who wait.
 extension LinkLoss {
-    func error(wasOnline: Bool, detail: String?) -> MQTTError {
+    func error(wasOnline: Bool, detail: MQTTError?) -> MQTTError {
         switch self {
         case .closed:
-            wasOnline
-                ? MQTTError(.connectionLost, .unknown, detail ?? "the connection was closed")
-                : MQTTError(.down, .notSent, detail ?? "the connection was closed ahead of CONNACK")
+            switch (wasOnline, detail) {
+            case (true, nil): MQTTError(.connectionLost, .unknown, "the connection was closed")
+            case (true, let detail?): MQTTError(.connectionLost, .unknown, detail.message)
+            case (false, nil): MQTTError(.down, .notSent, "the connection was closed ahead of CONNACK")
+            case (false, let detail?): MQTTError(detail.code == .timeout ? .timeout : .down, .notSent, detail.message)
+            }
         case .silent where !wasOnline: MQTTError(.timeout, .notSent, "no CONNACK within pauseTimeout")
         case .silent(let silence): MQTTError(.connectionLost, .unknown, "the broker was silent for pauseTimeout: \(silence.text)")
         case .violation(let violation):
@@ -26,8 +29,10 @@ extension LinkLoss {
         MQTTError(.submissionInterrupted, .unknown, "the connection was lost before the packet was written in full")
     }
 
-    static var suspended: MQTTError {
-        MQTTError(.suspended, .unknown, "the client ended before the broker had confirmed the message")
+    static func suspended(wasSent: Bool) -> MQTTError {
+        wasSent
+            ? MQTTError(.suspended, .unknown, "the client ended before the broker had confirmed the message")
+            : MQTTError(.suspended, .notSent, "the client ended before the message was sent")
     }
 }
 

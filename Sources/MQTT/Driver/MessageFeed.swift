@@ -39,7 +39,12 @@ package final class MessageFeed: Sendable {
         unsubscribe: ([String]) async -> Void,
         _ body: (Messages) async throws -> Result
     ) async throws -> Result {
-        try await router.scope(subscriptions, subscribe: subscribe, unsubscribe: unsubscribe) { messages in
+        try await router.scope(
+            subscriptions,
+            subscribe: { _ throws(MQTTError) in try await subscribe() },
+            unsubscribe: \.self,
+            answer: { filters in if !filters.isEmpty { await unsubscribe(filters) } }
+        ) { messages in
             if let end = end.withLock({ $0 }) { messages.queue.end(end) }
             return try await body(messages)
         }

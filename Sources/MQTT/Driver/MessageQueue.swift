@@ -33,9 +33,13 @@ final class MessageQueue: Sendable {
         var waiter: Waiter?
         var isCanceled = false
         var scope = Scope.open
-        var hasIterator = false
+        var iterators = 0
+        /// Messages appended so far: tells how long those at hand have been there.
+        var appended: UInt64 = 0
         /// The message that an iterator handed out last and never released.
         var unreleased: Received?
+        /// The payload of the message that was handed out last, when it is streamed.
+        var stream: PayloadStream?
         /// The task that asked last, to tell when it waits for something that only reading could bring.
         var consumer: Int?
     }
@@ -47,6 +51,8 @@ final class MessageQueue: Sendable {
     /// Takes what is left when the scope ends by an error.
     private let giveBack: @Sendable ([Received]) -> Void
     private let state = Mutex(State())
+    /// Called when messages were left behind.
+    private let onUnattended = Mutex<(@Sendable () -> Void)?>(nil)
 
     init(
         limits: Limits, gate: ReadGate, releases: ReleaseBox, consumers: ConsumerTable,
@@ -59,32 +65,43 @@ final class MessageQueue: Sendable {
         self.giveBack = giveBack
     }
 
-    var hasIterator: Bool { state.withLock { $0.hasIterator } }
-    var isEmpty: Bool { state.withLock { $0.items.isEmpty } }
     var firstTopic: String? { state.withLock { $0.items.first?.message.topic } }
+    func onUnattended(_ action: @escaping @Sendable () -> Void) { onUnattended.withLock { $0 = action } }
 
-    /// Whether it is full, so that nothing is read until its consumer asks for messages.
-    var isStalled: Bool { state.withLock { $0.isFull && $0.waiter == nil } }
+    /// Whether messages wait that nobody is there to ask for.
+    var isUnattended: Bool { state.withLock { $0.iterators == 0 && !$0.items.isEmpty } }
+    var appended: UInt64 { state.withLock { $0.appended } }
+
+    /// Whether nothing is read until its consumer, the task, asks for more of it.
+    func isStalled(for task: Int) -> Bool {
+        let (isFull, stream) = state.withLock { ($0.isFull && $0.waiter == nil, $0.stream) }
+        return isFull || stream?.isStalled(for: task) == true
+    }
+
+    /// The streamed payload of the message that was handed out last.
+    func reading(_ stream: PayloadStream?) { state.withLock { $0.stream = stream } }
 
     // MARK: The connection
 
     func append(_ received: some Collection<Received>) {
-        let (waiter, closes, dropped) = state.withLock { state -> (Waiter?, Bool, Bool) in
-            switch state.scope {
-            case .open: break
-            case .left, .abandoned: return (nil, false, true)
-            }
+        let (waiter, closes, scope) = state.withLock { state -> (Waiter?, Bool, Scope) in
+            guard state.scope == .open else { return (nil, false, state.scope) }
             state.items.append(contentsOf: received)
+            state.appended += UInt64(received.count)
             state.heldMessages += received.count
             for item in received { state.heldBytes += item.heldBytes }
             let closes = !state.isFull && (state.heldMessages >= limits.receivedMessages || state.heldBytes >= limits.receivedBytes)
             if closes { state.isFull = true }
             defer { state.waiter = nil }
-            return (state.waiter, closes, false)
+            return (state.waiter, closes, .open)
         }
         if closes { gate.close() }
         waiter?.resume()
-        if dropped { for item in received { releases.release(item) } }
+        switch scope {
+        case .open: break
+        case .left: for item in received { releases.release(item) }
+        case .abandoned: giveBack(Array(received))
+        }
     }
 
     /// Drops what the broker will deliver again.
@@ -124,11 +141,24 @@ final class MessageQueue: Sendable {
         return removed
     }
 
+    /// Takes out what was there when `appended` was read.
+    func remove(appendedUpTo mark: UInt64) -> [Received] {
+        var removed: [Received] = []
+        update { state in
+            let later = Int(min(state.appended - mark, UInt64(state.items.count)))
+            removed = Array(state.items.prefix(state.items.count - later))
+            state.items.removeFirst(removed.count)
+            state.heldMessages -= removed.count
+            for item in removed { state.heldBytes -= item.heldBytes }
+        }
+        return removed
+    }
+
     // MARK: The iterator
 
     func attach() {
         state.withLock { state in
-            state.hasIterator = true
+            state.iterators += 1
             guard let unreleased = state.unreleased else { return }
             state.items.prepend(unreleased)
             state.heldMessages += 1
@@ -175,16 +205,19 @@ final class MessageQueue: Sendable {
             return state.consumer
         }
         guard before != task else { return }
-        if let before { consumers.remove(before) }
-        if let task { consumers.set(self, for: task) }
+        if let before { consumers.remove(self, of: before) }
+        if let task { consumers.add(self, of: task) }
     }
 
     /// Waits for a message, the end or cancellation.
     private func wait() async throws(MQTTError) {
+        var isAlone = true
         await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: Waiter) in
                 let resumes = state.withLock { state -> Bool in
                     if !state.items.isEmpty || state.end != nil || state.isCanceled { return true }
+                    isAlone = state.waiter == nil
+                    guard isAlone else { return true }
                     state.waiter = continuation
                     return false
                 }
@@ -203,6 +236,7 @@ final class MessageQueue: Sendable {
             return state.isCanceled
         }
         if isCanceled { throw MQTTError(.canceled, .notSent, "waiting for a message was canceled") }
+        guard isAlone else { throw .denied("another task waits for messages of the same sequence") }
     }
 
     /// The iterator is gone: what it took and did not hand out comes first for the next one.
@@ -211,7 +245,8 @@ final class MessageQueue: Sendable {
         var toGiveBack: [Received] = []
         note(consumer: nil)
         update { state in
-            state.hasIterator = false
+            state.iterators -= 1
+            state.stream = nil
             state.heldMessages -= consumed
             state.heldBytes -= bytes
             switch state.scope {
@@ -224,6 +259,7 @@ final class MessageQueue: Sendable {
         }
         for item in toRelease { releases.release(item) }
         if !toGiveBack.isEmpty { giveBack(toGiveBack) }
+        left()
     }
 
     // MARK: The scope
@@ -249,11 +285,22 @@ final class MessageQueue: Sendable {
 
     /// Puts messages ahead of all others.
     func prepend(_ received: [Received]) {
+        var waiter: Waiter?
         update { state in
             state.items.prepend(contentsOf: received)
             state.heldMessages += received.count
             for item in received { state.heldBytes += item.heldBytes }
+            waiter = state.waiter
+            state.waiter = nil
         }
+        waiter?.resume()
+        left()
+    }
+
+    /// Messages may be there, and nobody to ask for them.
+    private func left() {
+        guard isUnattended, let action = onUnattended.withLock({ $0 }) else { return }
+        action()
     }
 
     /// Changes the state, and opens the gate when that made room.

@@ -1,23 +1,31 @@
+/// On whose behalf a subscription is made.
+enum SubscribeOrigin: Sendable {
+    case application
+    case scope(Int)
+    /// The broker has lost it.
+    case resubscription
+}
+
 /// A request that waits for the broker, and what it becomes.
 enum OpenRequest: Sendable {
-    case subscribe(Subscribe, Eventual<[SubscriptionGrant]>)
+    case subscribe(Subscribe, SubscribeOrigin, Eventual<[SubscriptionGrant]>)
     case unsubscribe(Unsubscribe, Eventual<Void>)
     case ping(Eventual<Void>)
     case leave(Eventual<Void>)
 
     /// Ends it. Continuations run, so not under a lock.
-    func resolve(_ resolution: Resolution, codes: [UInt8]) {
-        switch (self, resolution) {
-        case (.subscribe(let packet, let eventual), .answered): eventual.resolve(Self.granted(packet, codes))
-        case (.subscribe(_, let eventual), _): eventual.resolve(.failure(Self.error(resolution)))
+    func resolve(_ resolved: Aftermath.Resolved) {
+        switch (self, resolved.resolution) {
+        case (.subscribe(let packet, _, let eventual), .answered): eventual.resolve(Self.granted(packet, resolved.codes))
+        case (.subscribe(_, _, let eventual), _): eventual.resolve(.failure(Self.error(resolved)))
         case (.unsubscribe(_, let eventual), .answered), (.ping(let eventual), .answered), (.leave(let eventual), .done):
             eventual.resolve(.success(()))
         case (.unsubscribe(_, let eventual), _), (.ping(let eventual), _), (.leave(let eventual), _):
-            eventual.resolve(.failure(Self.error(resolution)))
+            eventual.resolve(.failure(Self.error(resolved)))
         }
     }
 
-    private static func granted(_ packet: Subscribe, _ codes: [UInt8]) -> Result<[SubscriptionGrant], MQTTError> {
+    static func granted(_ packet: Subscribe, _ codes: [UInt8]) -> Result<[SubscriptionGrant], MQTTError> {
         let grants = zip(packet.subscriptions, codes).map { subscription, code in
             SubscriptionGrant(filter: subscription.filter, reasonCode: ReasonCode(rawValue: code))
         }
@@ -29,9 +37,10 @@ enum OpenRequest: Sendable {
                 reasonCode: refused.reasonCode, citation: "MQTT-3.8.4-5", grants: grants))
     }
 
-    private static func error(_ resolution: Resolution) -> MQTTError {
-        switch resolution {
+    private static func error(_ resolved: Aftermath.Resolved) -> MQTTError {
+        switch resolved.resolution {
         case .answered, .done: MQTTError(.protocolViolation, .unknown, "an answer of another kind")
+        case .closed where resolved.wasSent: MQTTError(.closed, .unknown, "the client ended while the response was awaited")
         case .closed: .closed
         case .down: .down
         case .tooManyRequests: MQTTError(.tooManyRequests, .notSent, "limits.requests is used up")
@@ -45,9 +54,9 @@ enum OpenRequest: Sendable {
 extension MQTTError {
     static var closed: MQTTError { MQTTError(.closed, .notSent, "the client has ended") }
     static var down: MQTTError { MQTTError(.down, .notSent, "no connection to the broker right now") }
-    static var stalled: MQTTError {
+    static func stalled(_ fate: Fate) -> MQTTError {
         MQTTError(
-            .deliveryStalled, .kept,
+            .deliveryStalled, fate,
             "the answer cannot arrive while this task leaves its own full queue of messages alone; wait for it in another task")
     }
 }

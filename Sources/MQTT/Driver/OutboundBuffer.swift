@@ -5,7 +5,7 @@ struct OutboundBuffer {
     enum Segment: Sendable {
         case bytes(ByteBuffer)
         /// The payload of a publish, read while it is written.
-        case source(any PayloadSource, serial: Serial?)
+        case source(CountedSource, serial: Serial?)
     }
 
     /// A payload up to this size is copied behind its head; a larger one is written as the slice that it is.

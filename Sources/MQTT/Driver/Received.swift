@@ -9,8 +9,16 @@ struct Received: Sendable {
     /// Set when the message goes to several sequences: the last one releases it.
     var shared: SharedRelease?
 
-    /// The bytes that it pins while it waits.
-    var heldBytes: Int { message.payload.isStreamed ? 0 : message.payload.count + message.topic.utf8.count }
+    /// The bytes that it pins while it waits. Of a stream, those that it may hold.
+    var heldBytes: Int { min(message.payload.count, PayloadStream.capacity) + message.topic.utf8.count }
+
+    /// The message for one of several sequences. Each has a stream of its own to read.
+    func copy(_ index: Int, of shared: SharedRelease) -> Received {
+        var copy = self
+        copy.shared = shared
+        if index > 0, case .stream(let stream) = message.payload.storage { copy.message = message.with(Payload(.stream(stream.fork()))) }
+        return copy
+    }
 }
 
 /// Counts the sequences that still hold a message.
@@ -26,6 +34,7 @@ final class SharedRelease: Sendable {
 /// Collects what the application has released, until the event loop tells the session: many releases are one wake-up.
 final class ReleaseBox: Sendable {
     private let receipts = Mutex<[Receipt]>([])
+    private let keptBelow = Atomic<UInt64>(0)
     private let staleBelow = Atomic<UInt64>(0)
     private let eventLoop: any EventLoop
     private let action = Mutex<(@Sendable () -> Void)?>(nil)
@@ -56,10 +65,13 @@ final class ReleaseBox: Sendable {
     /// The broker delivers again what was not acknowledged on the link before: QoS 1 messages below this receipt are dropped.
     func markStale(below receipt: Receipt) { staleBelow.store(receipt, ordering: .releasing) }
 
+    /// The broker has forgotten what it delivered before: nothing below this receipt comes again, ever.
+    func markKept(below receipt: Receipt) { keptBelow.store(receipt, ordering: .releasing) }
+
     /// Whether the message comes again, or came in part: it is not to be handed over.
     func isStale(_ received: Received) -> Bool {
         if received.receipt != 0, received.message.qos == .atLeastOnce, received.receipt < staleBelow.load(ordering: .acquiring) {
-            return true
+            if received.receipt >= keptBelow.load(ordering: .acquiring) { return true }
         }
         if case .stream(let stream) = received.message.payload.storage { return stream.isBroken }
         return false

@@ -5,6 +5,16 @@ final class Router: Sendable {
     private struct Scope {
         var queue: MessageQueue
         var filters: [Subscription]
+        /// The broker has granted all of its filters.
+        var isGranted = false
+        /// Its filters are being unsubscribed.
+        var isLeaving = false
+    }
+
+    /// A subscription without a scope of its own.
+    private struct Unscoped {
+        var subscription: Subscription
+        var isGranted = false
     }
 
     private struct State {
@@ -12,7 +22,9 @@ final class Router: Sendable {
         var scopes: [Int: Scope] = [:]
         var nextID = 0
         /// Subscriptions without a scope of their own, by filter.
-        var unscoped: [TopicFilterKey: Subscription] = [:]
+        var unscoped: [TopicFilterKey: Unscoped] = [:]
+        /// Lost by the broker, and not granted again since.
+        var unconfirmed: Set<TopicFilterKey> = []
         /// The scopes of the last topic: brokers repeat topics.
         var lastTopic: String?
         var lastTargets: [Int] = []
@@ -29,7 +41,9 @@ final class Router: Sendable {
     private let releases: ReleaseBox
     private let consumers: ConsumerTable
     private let state = Mutex(State())
-    private let hasScopes = Atomic(false)
+    /// Held while the filters of a scope are looked at and their packet is submitted: what one scope unsubscribes, no other one
+    /// has just subscribed to.
+    private let submitting = Mutex(())
     let unclaimed: MessageQueue
 
     init(limits: Limits, gate: ReadGate, releases: ReleaseBox, consumers: ConsumerTable) {
@@ -42,24 +56,28 @@ final class Router: Sendable {
 
     // MARK: Received messages
 
+    /// Under the lock as a whole, so that no message passes by a scope that is being opened or closed.
     func route(_ received: [Received]) {
         guard !received.isEmpty else { return }
-        guard hasScopes.load(ordering: .acquiring) else { return unclaimed.append(received) }
-        var batches: [(queue: MessageQueue, items: [Received])] = []
-        for item in received {
-            let targets = targets(of: item.message.topic)
-            if targets.count < 2 {
-                add(item, to: targets.first ?? unclaimed, &batches)
-            } else {
-                var shared = item
-                shared.shared = SharedRelease(holders: targets.count)
-                for target in targets { add(shared, to: target, &batches) }
+        state.withLock { state in
+            guard !state.scopes.isEmpty else { return unclaimed.append(received) }
+            var batches: [(queue: MessageQueue, items: [Received])] = []
+            for item in received {
+                let targets = Self.targets(of: item.message.topic, &state)
+                if targets.count < 2 {
+                    Self.add(item, to: targets.first ?? unclaimed, &batches)
+                } else {
+                    let shared = SharedRelease(holders: targets.count)
+                    for (index, target) in targets.enumerated() {
+                        Self.add(item.copy(index, of: shared), to: target, &batches)
+                    }
+                }
             }
+            for batch in batches { batch.queue.append(batch.items) }
         }
-        for batch in batches { batch.queue.append(batch.items) }
     }
 
-    private func add(_ item: Received, to queue: MessageQueue, _ batches: inout [(queue: MessageQueue, items: [Received])]) {
+    private static func add(_ item: Received, to queue: MessageQueue, _ batches: inout [(queue: MessageQueue, items: [Received])]) {
         if let index = batches.firstIndex(where: { $0.queue === queue }) {
             batches[index].items.append(item)
         } else {
@@ -67,14 +85,12 @@ final class Router: Sendable {
         }
     }
 
-    private func targets(of topic: String) -> [MessageQueue] {
-        state.withLock { state in
-            if state.lastTopic?.utf8.elementsEqual(topic.utf8) != true {
-                state.lastTargets = Array(Set(state.tree.matches(topic))).sorted()
-                state.lastTopic = topic
-            }
-            return state.lastTargets.compactMap { state.scopes[$0]?.queue }
+    private static func targets(of topic: String, _ state: inout State) -> [MessageQueue] {
+        if state.lastTopic?.utf8.elementsEqual(topic.utf8) != true {
+            state.lastTargets = Array(Set(state.tree.matches(topic))).sorted()
+            state.lastTopic = topic
         }
+        return state.lastTargets.compactMap { state.scopes[$0]?.queue }
     }
 
     func dropStale() {
@@ -94,59 +110,111 @@ final class Router: Sendable {
         let queue = MessageQueue(limits: limits, gate: gate, releases: releases, consumers: consumers) { [unclaimed] in
             unclaimed.prepend($0)
         }
-        let id = state.withLock { state in
-            state.nextID += 1
-            state.scopes[state.nextID] = Scope(queue: queue, filters: filters)
-            for filter in filters { state.tree.insert(filter.filter, state.nextID) }
-            state.lastTopic = nil
-            return state.nextID
-        }
-        hasScopes.store(true, ordering: .releasing)
         let checked = filters.compactMap { try? TopicFilter($0.filter) }
-        let claimed = unclaimed.remove { received in checked.contains { $0.matches(received.message.topic) } }
-        if !claimed.isEmpty { queue.append(claimed) }
+        let id = submitting.withLock { _ in
+            state.withLock { state in
+                state.nextID += 1
+                state.scopes[state.nextID] = Scope(queue: queue, filters: filters)
+                for filter in filters { state.tree.insert(filter.filter, state.nextID) }
+                state.lastTopic = nil
+                let claimed = unclaimed.remove { received in checked.contains { $0.matches(received.message.topic) } }
+                if !claimed.isEmpty { queue.append(claimed) }
+                return state.nextID
+            }
+        }
         return (id, queue)
     }
 
-    /// The scope is gone. Returns those of its filters that nobody else has.
-    func close(_ id: Int) -> [String] {
+    /// Hands those of the scope's filters that nobody else has to `unsubscribe`, before anybody else can subscribe to them.
+    /// The scope goes on taking its messages until it is closed.
+    func leave<Result>(_ id: Int, unsubscribe: ([String]) -> Result) -> Result {
+        submitting.withLock { _ in
+            let orphans = state.withLock { state -> [String] in
+                state.scopes[id]?.isLeaving = true
+                var others = Set(state.unscoped.keys)
+                for scope in state.scopes.values where !scope.isLeaving {
+                    others.formUnion(scope.filters.map { TopicFilterKey($0.filter) })
+                }
+                return (state.scopes[id]?.filters ?? []).map(\.filter).filter { !others.contains(TopicFilterKey($0)) }
+            }
+            return unsubscribe(orphans)
+        }
+    }
+
+    /// The scope is gone: what comes from now on is not its own.
+    func close(_ id: Int) {
         state.withLock { state in
-            guard let scope = state.scopes.removeValue(forKey: id) else { return [] }
+            guard let scope = state.scopes.removeValue(forKey: id) else { return }
             for filter in scope.filters { state.tree.remove(filter.filter, id) }
             state.lastTopic = nil
-            hasScopes.store(!state.scopes.isEmpty, ordering: .releasing)
-            var others = Set(state.unscoped.keys)
-            for scope in state.scopes.values { others.formUnion(scope.filters.map { TopicFilterKey($0.filter) }) }
-            return scope.filters.map(\.filter).filter { !others.contains(TopicFilterKey($0)) }
         }
     }
 
     // MARK: What to subscribe to again
 
-    func subscribed(_ subscriptions: [Subscription]) {
-        state.withLock { state in
-            for subscription in subscriptions { state.unscoped[TopicFilterKey(subscription.filter)] = subscription }
+    /// Submits a subscription without a scope. No scope that ends meanwhile takes its filters away.
+    func asking<Result>(for subscriptions: [Subscription], _ submit: () -> Result) -> Result {
+        submitting.withLock { _ in
+            state.withLock { state in
+                for subscription in subscriptions {
+                    let key = TopicFilterKey(subscription.filter)
+                    if state.unscoped[key] == nil { state.unscoped[key] = Unscoped(subscription: subscription) }
+                }
+            }
+            return submit()
         }
     }
 
+    /// The answer to SUBSCRIBE, or nil when there will be none.
+    func answered(_ subscriptions: [Subscription], _ origin: SubscribeOrigin, _ codes: [UInt8]?) {
+        state.withLock { state in
+            var isGranted = codes != nil
+            for (index, subscription) in subscriptions.enumerated() {
+                let key = TopicFilterKey(subscription.filter)
+                let granted = codes.map { !ReasonCode(rawValue: $0[index]).isFailure } ?? false
+                isGranted = isGranted && granted
+                if codes != nil { state.unconfirmed.remove(key) }
+                guard case .application = origin else { continue }
+                if granted {
+                    state.unscoped[key] = Unscoped(subscription: subscription, isGranted: true)
+                } else if state.unscoped[key]?.isGranted == false {
+                    state.unscoped[key] = nil
+                }
+            }
+            if case .scope(let id) = origin, isGranted { state.scopes[id]?.isGranted = true }
+        }
+    }
+
+    /// The broker does not send messages of these filters any more, or may not.
     func unsubscribed(_ filters: [String]) {
         state.withLock { state in
             for filter in filters { state.unscoped[TopicFilterKey(filter)] = nil }
         }
     }
 
-    var establishedSubscriptions: [Subscription] {
+    /// The broker has no subscription any more: all of them are to be made again, over as many connections as it takes.
+    func subscriptionsLost() {
+        state.withLock { state in state.unconfirmed = Set(Self.established(state).keys) }
+    }
+
+    /// What the broker has lost and not granted again since.
+    var lostSubscriptions: [Subscription] {
         state.withLock { state in
-            var all = state.unscoped
-            for (_, scope) in state.scopes.sorted(by: { $0.key < $1.key }) {
-                for filter in scope.filters {
-                    let key = TopicFilterKey(filter.filter)
-                    if let known = all[key], known.maximumQoS >= filter.maximumQoS { continue }
-                    all[key] = filter
-                }
-            }
-            return all.sorted { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }.map(\.value)
+            Self.established(state).filter { state.unconfirmed.contains($0.key) }
+                .sorted { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }.map(\.value)
         }
+    }
+
+    private static func established(_ state: borrowing State) -> [TopicFilterKey: Subscription] {
+        var all = state.unscoped.filter(\.value.isGranted).mapValues(\.subscription)
+        for scope in state.scopes.values where scope.isGranted && !scope.isLeaving {
+            for filter in scope.filters {
+                let key = TopicFilterKey(filter.filter)
+                if let known = all[key], known.maximumQoS >= filter.maximumQoS { continue }
+                all[key] = filter
+            }
+        }
+        return all
     }
 
     /// The broker refused to take subscriptions up again: the scopes with those filters end with the error.

@@ -19,6 +19,10 @@ public struct Message: Sendable {
         self.retain = retain
         self.isDuplicate = isDuplicate
     }
+
+    func with(_ payload: Payload) -> Message {
+        Message(topic: topic, payload: payload, qos: qos, retain: retain, isDuplicate: isDuplicate)
+    }
 }
 
 /// A message to publish, for batches.

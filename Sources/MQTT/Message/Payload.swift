@@ -7,7 +7,7 @@ public import NIOCore
 public struct Payload: Sendable {
     enum Storage: Sendable {
         case buffer(ByteBuffer)
-        case source(any PayloadSource)
+        case source(CountedSource)
         case stream(PayloadStream)
     }
 
@@ -26,7 +26,7 @@ public struct Payload: Sendable {
     public init(bytes: some Sequence<UInt8>) { storage = .buffer(ByteBuffer(bytes: bytes)) }
 
     /// Bytes that are read when they are sent, and again when they are sent again: for payloads too large to be held.
-    public init(source: some PayloadSource) { storage = .source(source) }
+    public init(source: some PayloadSource) { storage = .source(CountedSource(source)) }
 
     /// The number of bytes.
     public var count: Int {

@@ -10,15 +10,24 @@ public protocol PayloadSource: Sendable {
     func read(at offset: Int, count: Int) async throws -> ByteBuffer
 }
 
-extension PayloadSource {
+/// A source with the number of bytes that it had first: the packet's length is written ahead of them.
+struct CountedSource: Sendable {
     /// Bytes that are read and written at a time.
-    static var chunkLength: Int { 256 << 10 }
+    private static let chunkLength = 256 << 10
+
+    private let source: any PayloadSource
+    let count: Int
+
+    init(_ source: any PayloadSource) {
+        self.source = source
+        count = source.count
+    }
 
     func chunk(at offset: Int) async throws(MQTTError) -> ByteBuffer {
         let wanted = min(Self.chunkLength, count - offset)
         let chunk: ByteBuffer
         do {
-            chunk = try await read(at: offset, count: wanted)
+            chunk = try await source.read(at: offset, count: wanted)
         } catch {
             throw MQTTError(.payloadUnavailable, .notSent, "the payload's source failed: \(error)")
         }
