@@ -123,3 +123,8 @@ let package = Package(
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )
+
+// scripts/docs builds the documentation with a plugin. Users of the library need not resolve it.
+if Context.environment["MQTT_BUILDS_DOCUMENTATION"] != nil {
+    package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"))
+}

@@ -51,7 +51,8 @@ func receive(into path: String, with client: MQTTClient) async throws {
 
 let client = try MQTTClient(broker: "mqtt://127.0.0.1", session: .volatile(id: "updater"))
 try await client.run { client in
-    async let received: Void = receive(into: "/tmp/image.received", with: client)
-    try await send("/tmp/image", with: client)
-    try await received
+    switch CommandLine.arguments.dropFirst() {
+    case ["receive"]: try await receive(into: "/tmp/image.received", with: client)
+    default: try await send("/tmp/image", with: client)
+    }
 }

@@ -178,6 +178,34 @@ private let full = MQTTError(.tooManyRequests, .notSent, "full")
         #expect(try await rest.next()?.payload.string == "2")
     }
 
+    @Test func aLoopThatIsLeftHasItsLastMessageFirstInTheNext() async throws {
+        let source = MessageSource([Message("1", to: "a", .atLeastOnce), Message("2", to: "a", .atLeastOnce)])
+        for try await _ in source.messages { break }
+        #expect(source.acknowledged.isEmpty)
+        var texts: [String?] = []
+        for try await message in source.messages { texts.append(message.payload.string) }
+        #expect(texts == ["1", "2"])
+        #expect(source.acknowledged.count == 2)
+    }
+
+    @Test func aMessageCanBeAcknowledgedWithoutAskingForAnother() async throws {
+        let source = MessageSource()
+        source.send(Message("1", to: "a", .exactlyOnce))
+        var messages = source.messages.makeAsyncIterator()
+        #expect(try await messages.next()?.payload.string == "1")
+        messages.acknowledge()
+        #expect(source.acknowledged.map(\.payload.string) == ["1"])
+    }
+
+    @Test func aScopeThatIsLeftNormallyAcknowledgesWhatItHasNotAskedFor() async throws {
+        let stub = ClientStub(source: MessageSource([Message("1", to: "a", .atLeastOnce), Message("2", to: "a", .atLeastOnce)]))
+        try await stub.subscribe(to: "a") { messages in
+            for try await _ in messages { break }
+        }
+        #expect(stub.source.acknowledged.map(\.payload.string) == ["1", "2"])
+        #expect(stub.unsubscribed == [["a"]])
+    }
+
     @Test func aScopeGetsItsTopicsAndTheOthersWait() async throws {
         let source = MessageSource()
         let stub = ClientStub(source: source)

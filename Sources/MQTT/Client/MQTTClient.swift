@@ -91,6 +91,9 @@ public final class MQTTClient: Sendable {
     /// Not waited for: the broker. See ``Delivery/completed``.
     ///
     /// - Parameters:
+    ///   - payload: The content, of up to 256 MiB.
+    ///   - topic: The topic, without wildcards [MQTT-3.3.2-2].
+    ///   - qos: The guarantee.
     ///   - retain: The broker keeps it for those who subscribe later, in place of the one before [MQTT-3.3.1-10].
     ///   - until: At QoS 0, whether to wait for the operating system to take all bytes.
     /// - Throws: ``MQTTError/Code/invalidArgument``: nothing happened. ``MQTTError/Code/down`` (QoS 0): there is no connection,
