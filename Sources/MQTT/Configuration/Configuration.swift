@@ -80,10 +80,10 @@ public struct SessionOptions: Sendable {
     /// - Parameters:
     ///   - id: The client identifier. Two clients with the same one throw each other off the broker [MQTT-3.1.4-2]. An empty one
     ///     lets the broker choose, which implies a clean session on every connection [MQTT-3.1.3-7].
-    ///   - clean: Ask the broker to forget what it has under this identifier when the first connection is made, for this end
-    ///     begins with nothing. Later reconnects always ask to continue. Pass false to receive what the broker has queued; a QoS 2
-    ///     exchange that an earlier process left unfinished at the broker is then unknown here.
-    public static func volatile(id: String, clean: Bool = true) -> SessionOptions {
+    ///   - clean: Ask the broker to forget what it has under this identifier when the first connection is made. Later reconnects
+    ///     always ask to continue; but what a broker knows of a clean session ends with its connection [MQTT-3.1.2-6], so after
+    ///     the first loss it has forgotten subscriptions and half-done deliveries, as if it had been restarted.
+    public static func volatile(id: String, clean: Bool = false) -> SessionOptions {
         SessionOptions(clientID: id, clean: clean || id.isEmpty)
     }
 }
