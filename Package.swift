@@ -19,6 +19,7 @@ let package = Package(
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
         .library(name: "MQTT", targets: ["MQTT"]),
+        .library(name: "MQTTFoundation", targets: ["MQTTFoundation"]),
         .library(name: "MQTTTesting", targets: ["MQTTTesting"]),
         .executable(name: "mqttc", targets: ["mqttc"]),
     ],
@@ -51,6 +52,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(name: "MQTTFoundation", dependencies: ["MQTT"], swiftSettings: settings),
         .target(
             name: "MQTTTesting",
             dependencies: [
@@ -120,6 +122,11 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "CommandTests", dependencies: ["mqttc", "MQTT", "MQTTTesting"], swiftSettings: settings),
+        .testTarget(
+            name: "MQTTFoundationTests",
+            dependencies: ["MQTTFoundation", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: settings
+        ),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )

@@ -22,6 +22,9 @@ private let allowances: [String: Allowance] = [
         { belowMQTT.contains($0) || $0.hasPrefix("NIO") },
         described: "MQTTCore, MQTTPersistence, MQTTTransport, NIO, DequeModule, Logging and Synchronization"
     ),
+    "MQTTFoundation": .only(
+        { ["MQTT", "Foundation", "FoundationEssentials"].contains($0) }, described: "MQTT and Foundation"
+    ),
     "MQTTTesting": .only(
         { $0 == "MQTT" || belowMQTT.contains($0) || $0.hasPrefix("NIO") || systemLibraries.contains($0) },
         described: "MQTT, what MQTT may import, and the system's C library"

@@ -1,7 +1,7 @@
 // The targets of Package.swift and the order among them: MQTTCore <- MQTTPersistence, MQTTTransport <- MQTT <- MQTTTesting <- mqttc.
 
 /// How far right each target below Sources stands. A target may depend only on targets of a smaller rank.
-private let ranks = ["MQTTCore": 0, "MQTTPersistence": 1, "MQTTTransport": 1, "MQTT": 2, "MQTTTesting": 3, "mqttc": 4]
+private let ranks = ["MQTTCore": 0, "MQTTPersistence": 1, "MQTTTransport": 1, "MQTT": 2, "MQTTFoundation": 3, "MQTTTesting": 3, "mqttc": 4]
 
 /// A target as Package.swift declares it.
 struct DeclaredTarget: Equatable {

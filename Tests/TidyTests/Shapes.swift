@@ -10,6 +10,7 @@ let folders: Set<String> = [
     "Sources/MQTTPersistence",
     "Sources/MQTTTransport",
     "Sources/MQTT/Client", "Sources/MQTT/Configuration", "Sources/MQTT/Message", "Sources/MQTT/Driver", "Sources/MQTT/Observability",
+    "Sources/MQTTFoundation",
     "Sources/MQTTTesting",
     "Sources/mqttc",
     "Snippets",
