@@ -74,7 +74,10 @@ import Testing
         { $0.version = .v5_0 },
         { $0.keepAlive = .seconds(65_536) }, { $0.keepAlive = .milliseconds(1_500) }, { $0.keepAlive = .seconds(-1) },
         { $0.password = [1] }, { $0.username = "nul\u{0}" }, { $0.username = String(repeating: "x", count: 65_536) },
-        { $0.username = "x"; $0.password = [UInt8](repeating: 0, count: 65_536) },
+        {
+            $0.username = "x"
+            $0.password = [UInt8](repeating: 0, count: 65_536)
+        },
         { $0.will = Will("x", to: "a/+") }, { $0.will = Will("x", to: "") },
         { $0.will = Will([UInt8](repeating: 0, count: 65_536), to: "t") },
         { $0.session = .volatile(id: "nul\u{0}") }, { $0.session = .volatile(id: String(repeating: "x", count: 65_536)) },

@@ -1,11 +1,10 @@
 import Foundation
-@testable import MQTT
 import MQTTTesting
 import NIOCore
 import NIOPosix
 import Testing
 
-
+@testable import MQTT
 
 @Suite(.timeLimit(.minutes(1)), .serialized) struct LifecycleTests {
     @Test func everyWayToEndCanBeTakenAgain() async throws {
@@ -220,7 +219,9 @@ import Testing
                         try await MQTTClient(settings(broker, "client-\(number)")).run { client in
                             try await client.waitUntilOnline()
                             let texts = try await client.subscribe(to: "t/\(number)") { messages in
-                                for qos in [QoS.atMostOnce, .atLeastOnce, .exactlyOnce] { try await client.publish("x", to: "t/\(number)", qos) }
+                                for qos in [QoS.atMostOnce, .atLeastOnce, .exactlyOnce] {
+                                    try await client.publish("x", to: "t/\(number)", qos)
+                                }
                                 return try await messages.texts(3)
                             }
                             #expect(texts == ["x", "x", "x"])
