@@ -18,6 +18,7 @@ extension Configuration {
         result.stableTime = try nanoseconds(reconnect.stableTime, "reconnect.stableTime")
         guard connectTimeout > .zero else { throw .denied("connectTimeout must be above zero") }
         _ = try nanoseconds(drainTimeout, "drainTimeout")
+        _ = try nanoseconds(unclaimed.grace, "unclaimed.grace")
         result.retriesFirstConnect = retriesFirstConnect
         result.requestsWait = requestsWait
         result.limits = limits

@@ -43,10 +43,10 @@ package final class MessageFeed: Sendable {
             subscriptions,
             subscribe: { _ throws(MQTTError) in try await subscribe() },
             unsubscribe: \.self,
-            answer: { filters in if !filters.isEmpty { await unsubscribe(filters) } }
-        ) { messages in
-            if let end = end.withLock({ $0 }) { messages.queue.end(end) }
-            return try await body(messages)
-        }
+            answer: { filters in if !filters.isEmpty { await unsubscribe(filters) } },
+            { messages in
+                if let end = end.withLock({ $0 }) { messages.queue.end(end) }
+                return try await body(messages)
+            })
     }
 }

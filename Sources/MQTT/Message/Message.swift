@@ -40,6 +40,10 @@ public struct Publication: Sendable {
     }
 
     package func check() throws(MQTTError) {
+        // A source may say anything.
+        guard 0...FixedHeader.maximumRemainingLength ~= payload.count else {
+            throw .denied("the payload has \(payload.count) bytes, which no packet holds", "MQTT 3.1.1 section 2.2.3")
+        }
         try head.check()
         if case .stream = payload.storage {
             throw .denied("a payload that is being received can be read once only: collect it, or publish it from a source")

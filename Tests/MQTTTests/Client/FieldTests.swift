@@ -11,7 +11,9 @@ import Testing
             let client = try MQTTClient(settings(broker))
             try await client.run { client in
                 try await client.waitUntilOnline()
-                let deliveries = try (0..<10).map { try client.submit(Payload("\($0)"), to: "t", $0 % 2 == 0 ? .atLeastOnce : .exactlyOnce) }
+                let deliveries = try (0..<10).map {
+                    try client.submit(Payload("\($0)"), to: "t", $0 % 2 == 0 ? .atLeastOnce : .exactlyOnce)
+                }
                 try await broker.wait { $0.receivedCount == 10 }
                 try await broker.dropSessions()
                 for delivery in deliveries { _ = try await delivery.completed }

@@ -40,7 +40,9 @@ import Testing
             #expect(received.count == 1600)
             for task in 0..<16 {
                 for qos in [UInt8(1), 2] {
-                    let numbers = received.filter { $0.topic == "t/\(task)" && $0.qos == qos }.compactMap { Int(String(decoding: $0.payload, as: UTF8.self)) }
+                    let numbers = received.filter { $0.topic == "t/\(task)" && $0.qos == qos }.compactMap {
+                        Int(String(decoding: $0.payload, as: UTF8.self))
+                    }
                     #expect(numbers == numbers.sorted() && numbers.count == 50)
                 }
             }
@@ -70,7 +72,9 @@ import Testing
             let client = try MQTTClient(settings(broker))
             try await client.run { client in
                 try await client.waitUntilOnline()
-                let error = await failure { _ = try client.submit(contentsOf: [Publication("x", to: "good", .atLeastOnce), Publication("x", to: "ba#d")]) }
+                let error = await failure {
+                    _ = try client.submit(contentsOf: [Publication("x", to: "good", .atLeastOnce), Publication("x", to: "ba#d")])
+                }
                 #expect(error?.code == .invalidArgument && error?.fate == .denied)
                 try await client.ping()
             }
@@ -103,8 +107,10 @@ import Testing
             let client = try MQTTClient(settings(broker))
             let large = (0..<100_000).map { UInt8(truncatingIfNeeded: $0) }
             let payloads: [(Payload, [UInt8])] = [
-                ("literal", Array("literal".utf8)), (Payload("20.8\u{2103}"), Array("20.8\u{2103}".utf8)), (Payload(bytes: [1, 2, 3]), [1, 2, 3]),
-                (Payload(ByteBuffer(bytes: large)), large), (.empty, []), (Payload(source: Pattern(count: 600_000)), Pattern.bytes(0..<600_000)),
+                ("literal", Array("literal".utf8)), (Payload("20.8\u{2103}"), Array("20.8\u{2103}".utf8)),
+                (Payload(bytes: [1, 2, 3]), [1, 2, 3]),
+                (Payload(ByteBuffer(bytes: large)), large), (.empty, []),
+                (Payload(source: Pattern(count: 600_000)), Pattern.bytes(0..<600_000)),
                 (Payload(source: Pattern(count: 0)), []),
             ]
             try await client.run { client in

@@ -1,7 +1,7 @@
+import Foundation
 import MQTT
 import MQTTTesting
 import NIOCore
-import Foundation
 import Testing
 
 @Suite(.timeLimit(.minutes(2)), .serialized) struct StreamingTests {
@@ -115,13 +115,15 @@ import Testing
         let client = try MQTTClient(settings(dialer: server.dialer))
         async let running: Void = client.run()
         let payload = Pattern.bytes(0..<600_000)
-        let first = try await server.accept(sessionPresent: false, publishHead("t", payloadLength: payload.count, qos: qos, id: 3) + payload[..<100_000])
+        let first = try await server.accept(
+            sessionPresent: false, publishHead("t", payloadLength: payload.count, qos: qos, id: 3) + payload[..<100_000])
         var iterator = client.messages.makeAsyncIterator()
         let broken = try #require(try await iterator.next())
         try await first.close()
         let error = await failure { _ = try await broken.payload.collect(upTo: payload.count) }
         #expect(error?.code == .connectionLost && error?.fate == .unknown)
-        let second = try await server.accept(sessionPresent: true, publishHead("t", payloadLength: payload.count, qos: qos, id: 3, flags: 8) + payload)
+        let second = try await server.accept(
+            sessionPresent: true, publishHead("t", payloadLength: payload.count, qos: qos, id: 3, flags: 8) + payload)
         let whole = try await iterator.next()
         #expect(try await whole?.payload.collect(upTo: payload.count) == ByteBuffer(bytes: payload))
         let next = Task { try? await client.messages.texts(1) }

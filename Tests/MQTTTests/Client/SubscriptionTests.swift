@@ -12,7 +12,8 @@ import Testing
         let subscribe = try await peer.packet()
         #expect(subscribe[0] == 0x82 && Array(subscribe[4...]) == [0, 1, UInt8(ascii: "a"), 2])
         // A retained message may come ahead of SUBACK.
-        let messages = publishPacket("a", [UInt8(ascii: "1")], qos: 1, id: 7, flags: 1) + publishPacket("a", [UInt8(ascii: "2")], qos: 1, id: 8)
+        let messages =
+            publishPacket("a", [UInt8(ascii: "1")], qos: 1, id: 7, flags: 1) + publishPacket("a", [UInt8(ascii: "2")], qos: 1, id: 8)
         try await peer.send(messages + publishPacket("a", [UInt8(ascii: "3")], qos: 1, id: 9))
         try await peer.send([0x90, 3, subscribe[2], subscribe[3], 2])
         var acknowledged: [UInt8] = []
@@ -131,7 +132,9 @@ import Testing
                 #expect(scoped?.code == .subscribeFailed && scoped?.fate == .refusedByBroker)
                 #expect(scoped?.grants.map(\.qos) == [.exactlyOnce, nil])
                 _ = try await client.publish("nobody's", to: "open", .atLeastOnce).completed
-                let unscoped = await failure { try await client.subscribe(to: [Subscription("secret"), Subscription("open", atMost: .atLeastOnce)]) }
+                let unscoped = await failure {
+                    try await client.subscribe(to: [Subscription("secret"), Subscription("open", atMost: .atLeastOnce)])
+                }
                 #expect(unscoped?.grants.map(\.qos) == [nil, .atLeastOnce])
                 _ = try await client.publish("mine", to: "open", .exactlyOnce).completed
                 #expect(try await client.messages.texts(1) == ["mine"])
