@@ -105,8 +105,6 @@ final class Engine: Sendable {
         logger?.debug("online", metadata: ["sessionPresent": "\(sessionPresent)"])
         let online = Online(sessionPresent: sessionPresent)
         if !gate.isOpen { perform { $0.step(.reading(false), at: now) } }
-        onlineWait.withLock { $0.eventual }.resolve(.success(online))
-        states.send(.online(online))
         if sessionPresent {
             // What was not acknowledged comes again.
             releases.markStale(below: firstReceipt)
@@ -116,6 +114,9 @@ final class Engine: Sendable {
             router.subscriptionsLost()
         }
         if configuration.resubscribes { resubscribe() }
+        // Told last: what is asked for on hearing of it goes out behind the subscriptions.
+        onlineWait.withLock { $0.eventual }.resolve(.success(online))
+        states.send(.online(online))
     }
 
     func waitUntilOnline() async throws(MQTTError) -> Online {
