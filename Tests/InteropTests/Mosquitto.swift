@@ -18,6 +18,10 @@ final class Mosquitto: Sendable {
         var passwords: [String: String] = [:]
         /// The content of an `acl_file`; nil lets everybody do everything.
         var accessRules: String?
+        /// Also listen on a Unix socket, at `socketPath`.
+        var listensOnUnixSocket = false
+        /// Also listen on ::1, on the same port.
+        var listensOnIPv6 = false
         /// Further lines of `mosquitto.conf`.
         var moreLines: [String] = []
     }
@@ -50,6 +54,9 @@ final class Mosquitto: Sendable {
         try? FileManager.default.removeItem(at: directory)
     }
 
+    /// Where the Unix socket is, if it was asked for.
+    var socketPath: String { file("socket").path() }
+
     /// Everything that Mosquitto has logged so far.
     var log: String { lines.text }
 
@@ -59,7 +66,7 @@ final class Mosquitto: Sendable {
     /// The exit of the process under way, which can be waited for without keeping this instance.
     var exit: Task<Int32, Never>? { running.withLock { $0?.exit } }
 
-    /// Starts the process and returns when it accepts connections, which is when it logs that it is running.
+    /// Starts the process and returns when it has accepted a connection.
     func start() async throws {
         guard let executable = Self.executable else {
             throw Failure(description: "mosquitto is not installed: run scripts/test, or apt-get install mosquitto")
@@ -69,9 +76,18 @@ final class Mosquitto: Sendable {
             guard running == nil else { throw Failure(description: "mosquitto runs already") }
             running = try ChildProcess(executable, arguments: ["-c", file("mosquitto.conf").path()], output: output)
         }
-        for await line in newLines where line.hasSuffix(" running") {
+        var iterator = newLines.makeAsyncIterator()
+        while let line = await iterator.next() {
+            guard line.hasSuffix(" running") else { continue }
+            // A SIGTERM between this line and its main loop would be lost. The main loop is what accepts connections.
+            let connection = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup).connect(host: Self.host, port: port)
+                .get()
+            while let line = await iterator.next(), !line.contains("New connection from ") {}
+            try await connection.close()
             return
         }
+        // The lines ended with the process, or because this task was canceled; then nobody else would end it.
+        if Task.isCancelled { running.withLock { $0 }?.signal(SIGKILL) }
         _ = await ended()
         throw Failure(description: "mosquitto did not start:\n\(log)")
     }
@@ -132,6 +148,8 @@ extension Mosquitto {
             "max_queued_messages 0",
             "log_dest stderr",
         ]
+        if settings.listensOnUnixSocket { lines.append("listener 0 \(socketPath)") }
+        if settings.listensOnIPv6 { lines.append("listener \(port) ::1") }
         if !settings.passwords.isEmpty {
             lines.append("password_file \(try await writePasswords(settings.passwords).path())")
         }
