@@ -190,10 +190,9 @@ extension Delivery {
     /// Whether it is complete now: a wait that is canceled from its start gives only what is known.
     fileprivate var isComplete: Bool {
         get async {
-            await Task {
-                unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
-                return (try? await completed) != nil
-            }.value
+            let wait = Task { try? await completed }
+            wait.cancel()
+            return await wait.value != nil
         }
     }
 }

@@ -174,6 +174,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func noteProgress() {
         guard let context else { return }
         writer.noteProgress(context)
+        writer.shrink()
     }
 
     func giveUp(_ reason: String) {

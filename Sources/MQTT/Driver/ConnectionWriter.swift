@@ -17,7 +17,7 @@ final class ConnectionWriter {
     /// The channel holds bytes of it that the operating system has not taken. Not while a source is read.
     private var isWithChannel = false
     private var isFlushing = false
-    /// A buffer that was written and can be filled again.
+    /// The last buffer that was written, to be filled again.
     private var spare: ByteBuffer?
     /// Called when there is nothing left to write.
     private var whenFlushed: (() -> Void)?
@@ -67,6 +67,8 @@ final class ConnectionWriter {
 
     /// Returns whether there was anything to write.
     private func writeBatch(_ connection: ConnectionHandler, _ context: ChannelHandlerContext) -> Bool {
+        // Nobody else holds it any more, so that clearing keeps its memory.
+        spare?.clear()
         let segments = engine.state.withLock { state -> [OutboundBuffer.Segment] in
             guard state.link == link, state.session.phase.link == link else { return [] }
             let segments = state.outbound.take(upTo: Self.batchLength, spare: &spare)
@@ -75,6 +77,7 @@ final class ConnectionWriter {
         }
         guard let first = segments.first else { return false }
         isWriting = true
+        if segments.count == 1, case .bytes(let buffer) = first, buffer.storageCapacity <= OutboundBuffer.reusedCapacity { spare = buffer }
         if case .source(let source, let serial) = first {
             write(source, serial, connection)
         } else {
@@ -153,6 +156,13 @@ final class ConnectionWriter {
         }
         engine.finish(aftermath)
         if isLast, !isFlushing, let context = connection.context { flush(connection, context) }
+    }
+
+    /// Gives back the memory that was kept for more packets: none came for a while.
+    func shrink() {
+        guard !isWriting else { return }
+        spare = nil
+        engine.state.withLock { $0.outbound.shrink() }
     }
 
     /// Tells the session that a long write goes on, when it does.

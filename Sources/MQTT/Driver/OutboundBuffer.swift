@@ -12,6 +12,8 @@ struct OutboundBuffer {
     private static let copiedPayload = 2 << 10
     /// Writes of this size are as fast as writes get.
     private static let bufferLength = 64 << 10
+    /// A buffer that has grown beyond is not kept for the next packets: it was a payload's, or an idle client would hold it.
+    static let reusedCapacity = 128 << 10
 
     private var segments: [Segment] = []
     private var tail = ByteBuffer()
@@ -24,6 +26,11 @@ struct OutboundBuffer {
     var pending: Int { Int(appended - written) }
     /// Bytes of them in memory, not yet handed to the channel.
     private(set) var bufferedBytes = 0
+
+    /// Lets go of memory that holds nothing.
+    mutating func shrink() {
+        if tail.readableBytes == 0 { tail = ByteBuffer() }
+    }
 
     mutating func removeAll() { self = OutboundBuffer() }
 

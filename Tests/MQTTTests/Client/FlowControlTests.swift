@@ -4,6 +4,7 @@ import NIOCore
 import NIOEmbedded
 import Testing
 
+/// Bounded in both directions: what waits, what stops, and what goes on meanwhile.
 @Suite(.timeLimit(.minutes(1))) struct FlowControlTests {
     @Test func aSlowConsumerStopsReadingAndNothingIsLost() async throws {
         try await withBroker { broker in

@@ -5,6 +5,7 @@ import Testing
 
 @testable import MQTT
 
+/// Beginning, ending, and everything that must be gone afterwards.
 @Suite(.timeLimit(.minutes(1)), .serialized) struct LifecycleTests {
     @Test func everyWayToEndCanBeTakenAgain() async throws {
         try await withBroker { broker in

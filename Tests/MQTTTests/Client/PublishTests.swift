@@ -3,6 +3,7 @@ import MQTTTesting
 import NIOCore
 import Testing
 
+/// Publishing at all levels, in order, in batches, and what is refused.
 @Suite(.timeLimit(.minutes(1))) struct PublishTests {
     @Test(arguments: [QoS.atMostOnce, .atLeastOnce, .exactlyOnce])
     func levels(qos: QoS) async throws {

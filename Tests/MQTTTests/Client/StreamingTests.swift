@@ -4,6 +4,7 @@ import MQTTTesting
 import NIOCore
 import Testing
 
+/// Payloads that are larger than the memory they may take.
 @Suite(.timeLimit(.minutes(2)), .serialized) struct StreamingTests {
     @Test(arguments: [QoS.atMostOnce, .atLeastOnce, .exactlyOnce])
     func thereAndBack(qos: QoS) async throws {

@@ -2,6 +2,7 @@ import MQTT
 import MQTTTesting
 import Testing
 
+/// Scoped subscriptions, the sequence of everything unclaimed, and who acknowledges what.
 @Suite(.timeLimit(.minutes(1))) struct SubscriptionTests {
     @Test func aNormalExitAcknowledgesAndUnsubscribes() async throws {
         let server = try await ScriptedBroker.start()
@@ -45,6 +46,7 @@ import Testing
             try await client.run { client in
                 try await client.waitUntilOnline()
                 let first = LockedBox("")
+                let reached = AsyncStream.makeStream(of: Void.self)
                 let scope = Task {
                     try await client.subscribe(to: "a/+") { messages in
                         for number in 1...3 { _ = try await client.publish(Payload("\(number)"), to: "a/b", .atLeastOnce).completed }
@@ -52,9 +54,14 @@ import Testing
                         let message = try await iterator.next()
                         first.withValue { $0 = message?.payload.string ?? "" }
                         if !byCancellation { throw Stop() }
-                        unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+                        reached.continuation.yield()
+                        while !Task.isCancelled { await Task.yield() }
                         try Task.checkCancellation()
                     }
+                }
+                if byCancellation {
+                    for await _ in reached.stream { break }
+                    scope.cancel()
                 }
                 await #expect(throws: (any Error).self) { try await scope.value }
                 #expect(first.value == "1")
