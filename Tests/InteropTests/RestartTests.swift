@@ -187,12 +187,12 @@ extension Mosquitto {
 }
 
 extension Delivery {
-    /// Whether it is complete now: a wait that is canceled from its start gives only what is known.
+    /// Whether it is complete, while no answer can come: a wait that is canceled gives only what is known.
     fileprivate var isComplete: Bool {
         get async {
-            let wait = Task { try? await completed }
+            let wait = Task { try await completed }
             wait.cancel()
-            return await wait.value != nil
+            return (try? await wait.value) != nil
         }
     }
 }
