@@ -16,6 +16,8 @@ public struct Configuration: Sendable {
     /// The message that the broker publishes when the connection ends without DISCONNECT.
     public var will: Will?
     public var limits = Limits()
+    /// What ``MQTTClient/publish(_:to:_:retain:until:)`` of QoS 1 or 2 does while the queue of its level is full.
+    public var whenQueueIsFull = QueueFullAction.refuse
     /// The longest silence of a broker that is waited for: from CONNECT to CONNACK, from PINGREQ to PINGRESP, between the bytes of
     /// a packet that has begun to arrive, and while the connection takes no bytes. It is a minimum rate of one byte per duration,
     /// not a total. Then the connection is given up. Zero is off.
@@ -40,6 +42,15 @@ public struct Configuration: Sendable {
         self.broker = broker
         self.session = session
     }
+}
+
+/// What a publish of QoS 1 or 2 does while as many are accepted and not complete as ``Limits`` allow. `submit` always refuses.
+public enum QueueFullAction: Sendable, Equatable {
+    /// It throws ``MQTTError/Code/tooManyRequests``. Nothing was stored.
+    case refuse
+    /// It waits until others are complete. Canceled, it has no effect. In a loop over messages whose own queue is full it throws
+    /// ``MQTTError/Code/deliveryStalled``: nothing was stored, and the acknowledgements it waits for cannot be read.
+    case wait
 }
 
 /// How long to pause between attempts to connect.

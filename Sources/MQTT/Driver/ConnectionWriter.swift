@@ -141,6 +141,7 @@ final class ConnectionWriter {
         isWithChannel = true
         context.flush()
         if isWithChannel { noteWriting() }
+        engine.armTimer()
         return written
     }
 
@@ -155,7 +156,9 @@ final class ConnectionWriter {
             return state.takeAftermath()
         }
         engine.finish(aftermath)
-        if isLast, !isFlushing, let context = connection.context { flush(connection, context) }
+        guard !isFlushing else { return }
+        if isLast, let context = connection.context { flush(connection, context) }
+        engine.armTimer()
     }
 
     /// Gives back the memory that was kept for more packets: none came for a while.

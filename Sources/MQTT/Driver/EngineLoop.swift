@@ -14,16 +14,16 @@ struct LoopState {
 extension Engine {
     /// Carries out what steps have left to the loop.
     func runLoop() {
-        let (work, deadline) = state.withLock { state in
+        let work = state.withLock { state in
             state.isWakeScheduled = false
             defer { state.loopWork = LoopWork() }
-            return (state.loopWork, state.session.deadline)
+            return state.loopWork
         }
         for link in work.hangUps where loop.value.connection?.link == link { loop.value.connection?.hangUp() }
         if let link = work.hangUpAfterFlush, loop.value.connection?.link == link { loop.value.connection?.hangUpAfterFlush() }
         if let link = work.dial { dial(link) }
         loop.value.connection?.flush()
-        arm(deadline)
+        armTimer()
     }
 
     // MARK: Connections
@@ -81,8 +81,10 @@ extension Engine {
     // MARK: Time
 
     /// There is one timer. It is moved when the deadline is earlier, and looks again when it fires early.
-    private func arm(_ deadline: Instant?) {
-        guard let deadline else {
+    ///
+    /// The deadline is read here, not before: what came in between, such as a write that found the connection gone, has moved it.
+    func armTimer() {
+        guard let deadline = state.withLock({ $0.session.deadline }) else {
             loop.value.timer?.cancel()
             loop.value.timer = nil
             return loop.value.timerAt = nil

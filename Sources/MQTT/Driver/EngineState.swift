@@ -40,6 +40,7 @@ struct EngineState {
     private var finalPositions: [Link: UInt64] = [:]
     private var writtenWaits: [(position: UInt64, eventual: Eventual<Void>)] = []
     private var roomWait: Eventual<Void>?
+    private var queueWait: Eventual<Void>?
     private var attemptWait: Eventual<Void>?
     var drainWaits: [Eventual<Void>] = []
 
@@ -183,6 +184,7 @@ struct EngineState {
             let error = MQTTError(.withdrawn, .notSent, "the publish was taken back before it was sent")
             aftermath.completions.append((accepted.record, .failure(error)))
         }
+        resumeQueueWait()
         resumeDrains()
     }
 
@@ -234,6 +236,7 @@ struct EngineState {
             aftermath.completions.append((accepted.record, .failure(LinkLoss.suspended(wasSent: accepted.wasSent))))
         }
         publishes.removeAll()
+        resumeQueueWait()
         resumeDrains()
         resumeAttemptWait()
         aftermath.changes.append(.ended(loss == .local ? nil : error))
@@ -286,6 +289,19 @@ struct EngineState {
         }
         if outbound.bufferedBytes <= limit / 2 { resumeRoomWaits() }
         resumeDrains()
+    }
+
+    /// A wait for one of the accepted publishes to end, one for all. Nil when there is none that could.
+    mutating func waitForQueue() -> Eventual<Void>? {
+        guard !publishes.isEmpty else { return nil }
+        let eventual = queueWait ?? Eventual()
+        queueWait = eventual
+        return eventual
+    }
+
+    private mutating func resumeQueueWait() {
+        if let queueWait { aftermath.written.append((queueWait, .success(()))) }
+        queueWait = nil
     }
 
     private mutating func resumeRoomWaits() {

@@ -48,12 +48,14 @@ extension Engine {
 
     /// Like `submit`, but waits for room in the outbound buffer, and for a connect attempt that is under way.
     func publish(_ publication: Publication) async throws(MQTTError) -> Delivery {
-        if publication.qos != .atMostOnce { return try submit(publication) }
         while true {
             do throws(MQTTError) {
                 return try submit(publication)
             } catch {
                 switch error.code {
+                case .tooManyRequests where publication.qos != .atMostOnce:
+                    guard configuration.whenQueueIsFull == .wait, let queue = state.withLock({ $0.waitForQueue() }) else { throw error }
+                    try await waitForQueue(queue)
                 case .tooManyRequests:
                     guard let room = state.withLock({ state in hasRoom(state) ? nil : state.waitForRoom() }) else { continue }
                     try await waitToSend(room)
@@ -72,6 +74,14 @@ extension Engine {
     }
 
     private func hasRoom(_ state: borrowing EngineState) -> Bool { state.outbound.bufferedBytes < configuration.limits.outboundBytes }
+
+    private func waitForQueue(_ wait: Eventual<Void>) async throws(MQTTError) {
+        do throws(MQTTError) {
+            try await answer(wait, fate: .notSent)
+        } catch where error.code == .canceled {
+            throw MQTTError(.canceled, .notSent, "canceled before anything was stored")
+        }
+    }
 
     private func waitToSend(_ wait: Eventual<Void>) async throws(MQTTError) {
         do throws(MQTTError) {
