@@ -123,7 +123,8 @@ extension Campaign.Finding {
 
     /// What to type to see it.
     package var command: String {
-        var command = "swift run -c release simulate --seed \(settings.seed) --worlds 1 --events \(settings.events) --trace"
+        var command = "scripts/simulate --seed \(settings.seed) --replay"
+        if settings.events != 1_000 { command += " --events \(settings.events)" }
         let missing = Faults.all.subtracting(settings.faults)
         if !missing.isEmpty { command += " --without \(missing.names.joined(separator: ","))" }
         if let canary = settings.canary { command += " --canary \(canary.rawValue)" }

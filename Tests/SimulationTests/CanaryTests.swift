@@ -52,7 +52,7 @@ import Testing
 
         #expect(smallest.history(60).count == 60)
         #expect(smallest.history(1).first?.contains("VIOLATION") == true)
-        #expect(smallest.command.contains("--seed \(finding.settings.seed) --worlds 1 --events \(smallest.settings.events) --trace"))
+        #expect(smallest.command.contains("--seed \(finding.settings.seed) --replay --events \(smallest.settings.events)"))
         #expect(smallest.command.contains("--canary swapsReceived"))
     }
 

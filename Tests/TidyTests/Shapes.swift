@@ -9,7 +9,7 @@ let folders: Set<String> = [
     "Sources/MQTTCore/Session",
     "Sources/MQTTPersistence",
     "Sources/MQTTTransport",
-    "Sources/MQTT/Client", "Sources/MQTT/Configuration", "Sources/MQTT/Message", "Sources/MQTT/Driver", "Sources/MQTT/Observability",
+    "Sources/MQTT/Client", "Sources/MQTT/Configuration", "Sources/MQTT/Message", "Sources/MQTT/Driver",
     "Sources/MQTTFoundation",
     "Sources/MQTTTesting",
     "Sources/mqttc",

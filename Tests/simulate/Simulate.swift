@@ -15,7 +15,8 @@ struct Simulate: AsyncParsableCommand {
     @Option(help: "Classes of faults to leave out, with commas.") var without = ""
     @Option(help: "Classes of faults to have alone, with commas.") var only = ""
     @Option(help: "A deliberate bug, to see that it is found.") var canary: String?
-    @Flag(help: "Prints everything that happens. With one world.") var trace = false
+    @Flag(name: [.customLong("replay"), .customLong("trace")], help: "Runs the world of the seed alone, and prints all that happens.")
+    var replay = false
     @Flag(help: "Lists fault classes and canaries.") var list = false
 
     func run() async throws {
@@ -27,18 +28,23 @@ struct Simulate: AsyncParsableCommand {
             guard let known = Canary(rawValue: canary) else { throw ValidationError("unknown canary \(canary)") }
             campaign.canary = known
         }
-        if trace {
-            var settings = campaign.settings(0)
-            settings.isTracing = true
-            for line in World.run(settings).lines { print(line) }
-            return
-        }
+        if replay { return try replay(campaign.settings(0)) }
         let clock = ContinuousClock()
         let begin = clock.now
         let report = await campaign.run()
         summarize(report, begin.duration(to: clock.now))
         guard let first = report.findings.first else { return }
         explain(first, among: report.findings)
+        throw ExitCode.failure
+    }
+
+    private func replay(_ world: WorldSettings) throws {
+        var settings = world
+        settings.isTracing = true
+        let verdict = World.run(settings)
+        for line in verdict.lines { print(line) }
+        guard let failure = verdict.failure else { return print("seed \(settings.seed): no violation") }
+        print("seed \(settings.seed): \(failure.invariant.rawValue): \(failure.detail)")
         throw ExitCode.failure
     }
 
