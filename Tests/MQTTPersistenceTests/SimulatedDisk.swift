@@ -220,7 +220,11 @@ private final class SimulatedFile: StoreFile {
     func sync() throws(FileFault) {
         try disk.state.withLock { state throws(FileFault) in
             let fails = try state.begin()
-            if !fails { for write in state.contents[number]?.unsynced ?? [] { state.contents[number]?.durable.put(write.bytes[...], at: write.offset) } }
+            if !fails {
+                for write in state.contents[number]?.unsynced ?? [] {
+                    state.contents[number]?.durable.put(write.bytes[...], at: write.offset)
+                }
+            }
             state.contents[number]?.unsynced = []
             if fails { throw SimulatedDisk.fault }
             try state.end()

@@ -29,7 +29,9 @@ import Testing
         #expect(try store.openAndRead().values[.publish(7)] == Value([], [7]))
     }
 
-    @Test("Head and body come back as they were put; a record put again has the new ones, at the end of its kind", arguments: StoreKind.allCases)
+    @Test(
+        "Head and body come back as they were put; a record put again has the new ones, at the end of its kind",
+        arguments: StoreKind.allCases)
     func values(_ kind: StoreKind) throws {
         let store = kind.store()
         _ = try store.open()

@@ -25,7 +25,7 @@ public final class MemorySessionStore: SessionStore {
             contents.isOpen = true
             var result = StoreContents()
             for (key, record) in contents.records.sorted(by: { RecordKey.precedes(($0.key, $0.value.order), ($1.key, $1.value.order)) }) {
-                result.append(key, head: record.head[...], bodyLength: record.body.count)
+                result.append(StoreEntry(key, head: record.head, bodyLength: record.body.count))
             }
             return result
         }

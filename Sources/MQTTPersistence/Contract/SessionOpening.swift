@@ -15,7 +15,9 @@ extension SessionStore {
     package func open(for clientID: String, _ use: StoreUse) throws(MQTTError) -> StoreContents {
         let contents = try open()
         do throws(MQTTError) {
-            if let stored = contents.clientID, !clientID.isEmpty, stored != clientID { throw MQTTError.otherClient(stored: stored, clientID) }
+            if let stored = contents.clientID, !clientID.isEmpty, stored != clientID {
+                throw MQTTError.otherClient(stored: stored, clientID)
+            }
             let identifier = clientID.isEmpty ? contents.clientID ?? "" : clientID
             let client = StoreEntry(.client, head: Array(identifier.utf8), bodyLength: 0)
             switch use {

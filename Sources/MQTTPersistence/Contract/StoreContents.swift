@@ -32,7 +32,8 @@ public struct StoreDamage: Sendable, Hashable, CustomStringConvertible {
 public struct StoreContents: Sendable, RandomAccessCollection {
     private struct Place: Sendable {
         var key: RecordKey
-        var headEnd: Int
+        var headStart: Int
+        var headLength: UInt32
         var bodyLength: UInt32
     }
 
@@ -43,25 +44,32 @@ public struct StoreContents: Sendable, RandomAccessCollection {
 
     public init() {}
 
+    /// Takes the heads of all entries to come, without a copy.
+    init(heads: [UInt8], count: Int) {
+        self.heads = heads
+        places.reserveCapacity(count)
+    }
+
     public mutating func reserveCapacity(_ count: Int) { places.reserveCapacity(count) }
 
     /// Adds an entry behind the others.
     public mutating func append(_ entry: StoreEntry) {
-        append(entry.key, head: entry.head[...], bodyLength: entry.bodyLength)
+        heads.append(contentsOf: entry.head)
+        append(entry.key, headStart: heads.count - entry.head.count, headLength: entry.head.count, bodyLength: entry.bodyLength)
     }
 
-    mutating func append(_ key: RecordKey, head: ArraySlice<UInt8>, bodyLength: Int) {
-        heads.append(contentsOf: head)
-        places.append(Place(key: key, headEnd: heads.count, bodyLength: UInt32(clamping: bodyLength)))
+    mutating func append(_ key: RecordKey, headStart: Int, headLength: Int, bodyLength: Int) {
+        places.append(
+            Place(key: key, headStart: headStart, headLength: UInt32(clamping: headLength), bodyLength: UInt32(clamping: bodyLength)))
     }
 
     public var startIndex: Int { 0 }
     public var endIndex: Int { places.count }
 
     public subscript(position: Int) -> StoreEntry {
-        let start = position == 0 ? 0 : places[position - 1].headEnd
         let place = places[position]
-        return StoreEntry(place.key, head: Array(heads[start..<place.headEnd]), bodyLength: Int(place.bodyLength))
+        let head = heads[place.headStart..<place.headStart + Int(place.headLength)]
+        return StoreEntry(place.key, head: Array(head), bodyLength: Int(place.bodyLength))
     }
 
     /// The client that the session belongs to. Nil in a new store, and when that record was lost.

@@ -45,7 +45,8 @@ struct OpenDirectory: Sendable {
         var contents = StoreContents()
         for key in damaged {
             let name = "damaged-\(ValueFile.name(of: key))"
-            contents.damage.append(StoreDamage(key, "\(key): \(path(of: key)) is damaged. It is lost, and its file has the name \(name) now"))
+            contents.damage.append(
+                StoreDamage(key, "\(key): \(path(of: key)) is damaged. It is lost, and its file has the name \(name) now"))
             try files.rename(path(of: key), to: "\(directory)/\(name)")
         }
         for name in names where name.hasPrefix("spool-") { try files.remove("\(directory)/\(name)") }
@@ -110,5 +111,7 @@ struct OpenDirectory: Sendable {
             try remove(key)
             orphans.removeLast()
         }
+        if needsSync { try files.syncDirectory(directory) }
+        needsSync = false
     }
 }

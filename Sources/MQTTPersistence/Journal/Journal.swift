@@ -43,7 +43,10 @@ struct Journal: Sendable {
     var client: (change: StoreChange, sequence: UInt64)?
     var compaction = JournalCompaction()
 
-    init(directory: String, files: any StoreFileSystem, segmentLimit: Int, durability: Durability, lock: any StoreLock, index: SharedJournalIndex) {
+    init(
+        directory: String, files: any StoreFileSystem, segmentLimit: Int, durability: Durability, lock: any StoreLock,
+        index: SharedJournalIndex
+    ) {
         self.directory = directory
         self.files = files
         self.segmentLimit = segmentLimit

@@ -45,7 +45,8 @@ struct JournalIndex: Sendable {
     mutating func remove(with change: StoreChange) -> [RecordLocation] {
         switch change {
         case .put: []
-        case .delete(.publish(let number), _): [remove(.publish(number)), others.isEmpty ? nil : remove(.received(number))].compactMap(\.self)
+        case .delete(.publish(let number), _):
+            [remove(.publish(number)), others.isEmpty ? nil : remove(.received(number))].compactMap(\.self)
         case .delete(let key, _): [remove(key)].compactMap(\.self)
         case .deleteAllInbound: others.keys.filter(\.isInbound).compactMap { remove($0) }
         }
@@ -110,7 +111,7 @@ struct PublishTable: Sendable {
         trim()
     }
 
-    func forEach(_ body: (UInt64, RecordLocation) -> Void) {
+    func visit(_ body: (UInt64, RecordLocation) -> Void) {
         for row in rows where row.isLive { body(row.number, row.location) }
     }
 

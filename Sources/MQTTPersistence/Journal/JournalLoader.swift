@@ -44,16 +44,14 @@ struct JournalLoader {
     mutating func finish() -> (index: JournalIndex, contents: StoreContents) {
         settle()
         var index = JournalIndex()
-        var contents = StoreContents()
         let receptions = others.sorted {
             RecordKey.precedes((key: $0.key, order: $0.value.sequence), (key: $1.key, order: $1.value.sequence))
         }
         index.publishes.reserveCapacity(publishes.count)
-        contents.reserveCapacity(publishes.count + receptions.count)
+        var contents = StoreContents(heads: heads, count: publishes.count + receptions.count)
         func add(_ key: RecordKey, _ location: RecordLocation, sequence: UInt64, headStart: Int) {
             _ = index.set(key, location, sequence: sequence)
-            let headEnd = headStart + Int(location.headLength)
-            contents.append(key, head: heads[headStart..<headEnd], bodyLength: Int(location.bodyLength))
+            contents.append(key, headStart: headStart, headLength: Int(location.headLength), bodyLength: Int(location.bodyLength))
         }
         for (key, record) in receptions where key == .client {
             add(key, record.location, sequence: record.sequence, headStart: record.headStart)

@@ -140,7 +140,7 @@ struct JournalOpening {
             usage[location.segment, default: (0, 0)].count += 1
             usage[location.segment, default: (0, 0)].bytes += location.size
         }
-        index.publishes.forEach { add($1) }
+        index.publishes.visit { add($1) }
         for (key, record) in index.others {
             add(record.location)
             guard key == .client, let file = index.files[record.location.segment] else { continue }

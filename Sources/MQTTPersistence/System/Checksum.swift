@@ -18,8 +18,10 @@ struct Checksum: Sendable {
         var index = 0
         let end = bytes.count
         while index &+ 8 <= end {
-            let low = crc ^ (UInt32(bytes[index]) | UInt32(bytes[index &+ 1]) << 8
-                | UInt32(bytes[index &+ 2]) << 16 | UInt32(bytes[index &+ 3]) << 24)
+            let low =
+                crc
+                ^ (UInt32(bytes[index]) | UInt32(bytes[index &+ 1]) << 8
+                    | UInt32(bytes[index &+ 2]) << 16 | UInt32(bytes[index &+ 3]) << 24)
             let first = tables[1792 &+ Int(low & 255)] ^ tables[1536 &+ Int(low >> 8 & 255)]
             let second = tables[1280 &+ Int(low >> 16 & 255)] ^ tables[1024 &+ Int(low >> 24)]
             let third = tables[768 &+ Int(bytes[index &+ 4])] ^ tables[512 &+ Int(bytes[index &+ 5])]
