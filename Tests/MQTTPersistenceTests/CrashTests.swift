@@ -33,6 +33,26 @@ import Testing
                 try check(kind, disk.crashed(crash, &random), states, label)
             }
         }
+        // The process alone is killed: what it had not synced is there, and not yet safe.
+        disk.set(SimulatedDisk.Faults())
+        try check(kind, disk, states, "\(kind) killed after operation \(operations)")
+    }
+
+    @Test("What a killed process had not synced is written anew when it cannot be synced")
+    func killed() throws {
+        let disk = SimulatedDisk()
+        let store = JournalSessionStore(at: "store", durability: .interval(.seconds(3600)), files: disk)
+        _ = try store.open()
+        try store.commit([.put(.client, head: [65]), .put(.publish(0)), .put(.publish(1), body: [1]), .delete(.publish(0))])
+        // Its close does not reach the disk.
+        disk.set(SimulatedDisk.Faults(stopAfter: disk.operations))
+        store.close()
+        disk.set(SimulatedDisk.Faults(failing: [disk.operations + 1]))
+        let next = JournalSessionStore(at: "store", files: disk)
+        #expect(try next.open().map(\.key) == [.client, .publish(1)])
+        var random = SeededRandom(seed: 0)
+        let contents = try JournalSessionStore(at: "store", files: disk.crashed(.nothing, &random)).open()
+        #expect(contents.map(\.key) == [.client, .publish(1)])
     }
 
     @Test("A short history, cut after each operation", arguments: StoreKind.onDisk)

@@ -1,7 +1,7 @@
 internal import MQTTCore
 internal import Synchronization
 
-/// Reads a journal, and leaves every file as it is: the first commit begins a new one.
+/// Reads a journal, and leaves every file as it is: what is written next goes to a new one.
 struct JournalOpening {
     private struct Found {
         var number: UInt32
@@ -78,6 +78,7 @@ struct JournalOpening {
         journal.nextSequence = loader.lastSequence + 1
         try adopt(index)
         journal.index.contents.withLock { [index] in $0 = index }
+        if !journal.unsynced.isEmpty { try journal.flush() }
         contents.damage = damage
         return (journal, contents)
     }
@@ -121,7 +122,7 @@ struct JournalOpening {
             try last.file.sync()
             try journal.files.syncDirectory(journal.directory)
         } catch {
-            // Not asked for again: all of it is written anew with the first commit, which is then.
+            // Not asked for again: all of it is written anew, before anything is made of it.
             var scanner = SegmentScanner(segment: last.number, bytes: try last.file.read(at: 0, count: last.end))
             while let item = scanner.next() {
                 if case .record(let header, let offset) = item {
