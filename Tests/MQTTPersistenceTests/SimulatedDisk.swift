@@ -39,11 +39,11 @@ final class SimulatedDisk: StoreFileSystem {
         var contents: [Int: Content] = [:]
         var locks: Set<String> = []
 
-        /// Counts a changing operation. The last before a stop is done, and nobody hears of it.
+        /// Counts a changing operation, and says whether it goes well. The last before a stop is done, and nobody hears of it.
         mutating func begin() throws(FileFault) -> Bool {
             operations += 1
             if let stopAfter = faults.stopAfter, operations > stopAfter { throw SimulatedDisk.fault }
-            return faults.failing.contains(operations)
+            return !faults.failing.contains(operations)
         }
 
         func end() throws(FileFault) {
@@ -115,7 +115,7 @@ final class SimulatedDisk: StoreFileSystem {
 
     func create(_ path: String) throws(FileFault) -> any StoreFile {
         try state.withLock { state throws(FileFault) in
-            guard try !state.begin(), state.names[path] == nil else { throw Self.fault }
+            guard try state.begin(), state.names[path] == nil else { throw Self.fault }
             let number = (state.contents.keys.max() ?? 0) + 1
             state.contents[number] = Content()
             state.name([path: number])
@@ -131,7 +131,7 @@ final class SimulatedDisk: StoreFileSystem {
 
     func rename(_ path: String, to newPath: String) throws(FileFault) {
         try state.withLock { state throws(FileFault) in
-            guard try !state.begin(), let number = state.names[path] else { throw Self.fault }
+            guard try state.begin(), let number = state.names[path] else { throw Self.fault }
             state.name([path: nil, newPath: number])
             try state.end()
         }
@@ -139,7 +139,7 @@ final class SimulatedDisk: StoreFileSystem {
 
     func remove(_ path: String) throws(FileFault) {
         try state.withLock { state throws(FileFault) in
-            guard try !state.begin(), state.names[path] != nil else { throw Self.fault }
+            guard try state.begin(), state.names[path] != nil else { throw Self.fault }
             state.name([path: nil])
             try state.end()
         }
@@ -147,7 +147,7 @@ final class SimulatedDisk: StoreFileSystem {
 
     func syncDirectory(_ path: String) throws(FileFault) {
         try state.withLock { state throws(FileFault) in
-            guard try !state.begin() else { throw Self.fault }
+            guard try state.begin() else { throw Self.fault }
             state.durableNames = state.names
             state.unsyncedNames = []
             try state.end()
@@ -204,13 +204,13 @@ private final class SimulatedFile: StoreFile {
 
     func write(_ bytes: [UInt8], at offset: Int) throws(FileFault) {
         try disk.state.withLock { state throws(FileFault) in
-            let fails = try state.begin()
+            let succeeds = try state.begin()
             let room = state.faults.capacity.map { max(0, $0 - state.contents.values.reduce(0) { $0 + $1.current.count }) }
             // A part arrives even when it fails.
-            let part = fails ? bytes.prefix(bytes.count / 2) : bytes.prefix(room ?? bytes.count)
+            let part = succeeds ? bytes.prefix(room ?? bytes.count) : bytes.prefix(bytes.count / 2)
             state.contents[number]?.current.put(part, at: offset)
             state.contents[number]?.unsynced.append(SimulatedDisk.Write(offset: offset, bytes: Array(part)))
-            if fails { throw SimulatedDisk.fault }
+            if !succeeds { throw SimulatedDisk.fault }
             if part.count < bytes.count { throw SimulatedDisk.full }
             try state.end()
         }
@@ -219,14 +219,14 @@ private final class SimulatedFile: StoreFile {
     /// A failed one forgets what it was to sync, as operating systems do: the next one has nothing to do, and succeeds.
     func sync() throws(FileFault) {
         try disk.state.withLock { state throws(FileFault) in
-            let fails = try state.begin()
-            if !fails {
+            let succeeds = try state.begin()
+            if succeeds {
                 for write in state.contents[number]?.unsynced ?? [] {
                     state.contents[number]?.durable.put(write.bytes[...], at: write.offset)
                 }
             }
             state.contents[number]?.unsynced = []
-            if fails { throw SimulatedDisk.fault }
+            if !succeeds { throw SimulatedDisk.fault }
             try state.end()
         }
     }
