@@ -35,7 +35,7 @@ let package = Package(
     ],
     targets: [
         .target(name: "MQTTCore", swiftSettings: settings),
-        .target(name: "MQTTPersistence", dependencies: ["MQTTCore"], swiftSettings: settings),
+        .target(name: "MQTTPersistence", dependencies: ["MQTTCore"], exclude: ["Format.md"], swiftSettings: settings),
         .target(
             name: "MQTTTransport",
             dependencies: [
@@ -96,7 +96,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: settings),
-        .testTarget(name: "MQTTPersistenceTests", dependencies: ["MQTTPersistence"], swiftSettings: settings),
+        .testTarget(name: "MQTTPersistenceTests", dependencies: ["MQTTCore", "MQTTPersistence"], swiftSettings: settings),
         .testTarget(
             name: "MQTTTransportTests",
             dependencies: [

@@ -1,0 +1,143 @@
+import MQTTCore
+import MQTTPersistence
+import Testing
+
+/// A small store with every byte wrong, one at a time, and cut off everywhere.
+@Suite struct DamageTests {
+    private static let records: [RecordKey: Value] = {
+        var records: [RecordKey: Value] = [.client: Value([65])]
+        for number in 0..<6 as Range<UInt64> {
+            records[.publish(number)] = Value([UInt8(number)], [UInt8](repeating: UInt8(number), count: 20))
+        }
+        records[.received(2)] = Value()
+        records[.inbound(9)] = Value()
+        return records
+    }()
+
+    private static let order: [RecordKey] = [.client] + (0..<6).map { .publish($0) } + [.inbound(9), .received(2)]
+
+    /// Written in two sessions, so that there is a file that is finished and one that is not.
+    private func files(_ kind: StoreKind) throws -> [String: [UInt8]] {
+        let disk = SimulatedDisk()
+        let store = kind.store(on: disk)
+        for keys in [Self.order[..<4], Self.order[4...]] {
+            _ = try store.open()
+            for key in keys { try store.commit([.put(key, head: Self.records[key]?.head ?? [], body: Self.records[key]?.body ?? [])]) }
+            store.close()
+        }
+        return disk.files
+    }
+
+    /// Opens it twice, with a commit in between. Returns what was lost.
+    private func lost(_ kind: StoreKind, _ files: [String: [UInt8]], _ label: String) throws -> (keys: Set<RecordKey>, warnings: Int) {
+        let disk = SimulatedDisk()
+        disk.files = files
+        let store = kind.store(on: disk)
+        let (keys, values, damage) = try store.openAndRead()
+        #expect(keys == Self.order.filter { values[$0] != nil }, "\(label): the rest is in order")
+        #expect(values.allSatisfy { Self.records[$0.key] == $0.value }, "\(label): the rest is as it was")
+        try store.commit([.put(.publish(100))])
+        store.close()
+        let again = try store.openAndRead()
+        #expect(again.keys.filter { $0 != .publish(100) } == keys && again.values[.publish(100)] == Value(), "\(label): the second time")
+        return (Set(Self.order).subtracting(keys), damage.count)
+    }
+
+    @Test("Any byte is wrong: at most its record is lost, and that is reported", arguments: StoreKind.onDisk, [UInt8(0x01), 0x80, 0xFF])
+    func flips(_ kind: StoreKind, _ mask: UInt8) throws {
+        let files = try files(kind)
+        for (path, bytes) in files.sorted(by: { $0.key < $1.key }) {
+            for position in bytes.indices {
+                var damaged = files
+                damaged[path]?[position] ^= mask
+                let label = "\(path) byte \(position)"
+                let (keys, warnings) = try lost(kind, damaged, label)
+                #expect(keys.count <= 1, "\(label): \(keys)")
+                #expect(warnings > 0, "\(label)")
+            }
+        }
+    }
+
+    @Test("A file ends early: what is before is intact, and a cut within a record is reported", arguments: StoreKind.onDisk)
+    func truncations(_ kind: StoreKind) throws {
+        let files = try files(kind)
+        let last = files.keys.max() ?? ""
+        for (path, bytes) in files.sorted(by: { $0.key < $1.key }) {
+            var lostBefore = Set(Self.order)
+            for length in bytes.indices {
+                var damaged = files
+                damaged[path] = Array(bytes[..<length])
+                let (keys, warnings) = try lost(kind, damaged, "\(path) cut to \(length)")
+                // The longer it is, the less is lost.
+                #expect(keys.isSubset(of: lostBefore))
+                // At the end of the journal, between two records or before the first, a crash before the write looks the same.
+                let isBetween = length <= 36 || bytes[length...].starts(with: [0xF5, 0x52, 0x45, 0x43])
+                if kind == .directory || path != last || !isBetween { #expect(warnings > 0, "\(path) cut to \(length)") }
+                lostBefore = keys
+            }
+        }
+    }
+
+    @Test("Random bytes anywhere: no trap, and it can be used", arguments: StoreKind.onDisk)
+    func noise(_ kind: StoreKind) throws {
+        let files = try files(kind)
+        for seed in 0..<200 as Range<UInt64> {
+            var random = SeededRandom(seed: seed)
+            var damaged = files
+            for path in files.keys.sorted() where Bool.random(using: &random) {
+                var bytes = files[path] ?? []
+                guard !bytes.isEmpty else { continue }
+                let start = Int.random(in: bytes.indices, using: &random)
+                for index in start..<min(bytes.count, start + Int.random(in: 1...80, using: &random)) {
+                    bytes[index] = .random(in: 0...255, using: &random)
+                }
+                damaged[path] = bytes
+            }
+            _ = try lost(kind, damaged, "seed \(seed)")
+        }
+    }
+
+    @Test("A record within a payload is no record, even where the payload's own header is damaged")
+    func embedded() throws {
+        let disk = SimulatedDisk()
+        let store = JournalSessionStore(at: "store", files: disk)
+        _ = try store.open()
+        try store.commit([.put(.publish(1), body: [1]), .put(.publish(2), body: [2])])
+        let journal = try #require(disk.files["store/journal-0000000001"])
+        try store.commit([.put(.publish(3), body: journal)])
+        store.close()
+        var files = disk.files
+        files["store/journal-0000000001"]?[journal.count + 12] ^= 1
+        disk.files = files
+        let contents = try store.open()
+        #expect(contents.map(\.key) == [.publish(1), .publish(2)])
+        #expect(contents.damage.count == 1)
+    }
+
+    @Test("Another version is refused, and nothing is changed", arguments: StoreKind.onDisk)
+    func version(_ kind: StoreKind) throws {
+        var files = try files(kind)
+        let path = try #require(files.keys.filter { !$0.hasSuffix("lock") }.min())
+        var bytes = try #require(files[path])
+        bytes[8] = 2
+        let fields = kind == .directory ? 40 : 32
+        let checksum = crc(Array(bytes[..<fields]))
+        for index in 0..<4 { bytes[fields + index] = UInt8(truncatingIfNeeded: checksum >> (8 * UInt32(index))) }
+        files[path] = bytes
+        let disk = SimulatedDisk()
+        disk.files = files
+        let error = try #require(throws: MQTTError.self) { try kind.store(on: disk).open() }
+        #expect(error.code == .persistence && error.message.contains("format version 2"))
+        #expect(disk.files == files)
+    }
+
+    /// Bit by bit: not the code under test.
+    private func crc(_ bytes: [UInt8]) -> UInt32 {
+        var crc: UInt32 = ~0
+        for byte in bytes {
+            crc ^= UInt32(byte)
+            for _ in 0..<8 { crc = crc & 1 == 0 ? crc >> 1 : (crc >> 1) ^ 0x82F6_3B78 }
+        }
+        return ~crc
+    }
+}
