@@ -46,7 +46,10 @@ final class RawClient: Sendable {
 
     func send(_ description: String) async throws { try await send(bytes(description)) }
 
-    func send(_ bytes: [UInt8]) async throws { try await channel.writeAndFlush(ByteBuffer(bytes: bytes)) }
+    /// A broker that has closed meanwhile is no failure of the client's: what it did shows in what is received.
+    func send(_ bytes: [UInt8]) async throws {
+        do { try await channel.writeAndFlush(ByteBuffer(bytes: bytes)) } catch ChannelError.ioOnClosedChannel {}
+    }
 
     /// The next bytes; fewer when the stream ends.
     func receive(_ count: Int) async -> [UInt8] {

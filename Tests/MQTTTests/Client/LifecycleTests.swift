@@ -58,7 +58,8 @@ import Testing
     @Test func runDrainsAndCancellationDoesNot() async throws {
         try await withBroker { broker in
             let delivery = LockedBox<Delivery?>(nil)
-            try await MQTTClient(settings(broker)).run { client in
+            // A sanitizer takes its time.
+            try await MQTTClient(settings(broker) { $0.drainTimeout = .seconds(50) }).run { client in
                 try await client.waitUntilOnline()
                 let submitted = try (0..<1_000).map { try client.submit(Payload("\($0)"), to: "t", .exactlyOnce) }
                 delivery.withValue { $0 = submitted.last }
