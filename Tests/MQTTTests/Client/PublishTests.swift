@@ -23,7 +23,8 @@ import Testing
 
     @Test func callOrderOfManyTasks() async throws {
         try await withBroker { broker in
-            let client = try MQTTClient(settings(broker))
+            // A sanitizer takes its time.
+            let client = try MQTTClient(settings(broker) { $0.drainTimeout = .seconds(50) })
             try await client.run { client in
                 try await client.waitUntilOnline()
                 try await withThrowingTaskGroup(of: Void.self) { group in
