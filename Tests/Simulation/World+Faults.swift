@@ -55,26 +55,26 @@ extension World {
 
     /// The broker's end is gone, and the client is not told.
     private mutating func loseBroker() {
-        guard let link = currentLink else { return }
-        marks.hit(.halfOpen)
-        let index = Int(link) - 1
-        connections[index].toBroker.isBroken = true
-        connections[index].toBroker.isStalled = true
-        connections[index].toClient.isBroken = true
-        connections[index].toClient.isStalled = true
+        guard let link = goSilent() else { return }
         closeAtBroker(link)
     }
 
     /// The client's end is gone, and the broker is not told.
     private mutating func loseClient() {
-        guard let link = currentLink else { return }
+        guard let link = goSilent() else { return }
+        closeAtClient(link)
+    }
+
+    /// Nothing passes on the current link any more, in either direction, and neither end is told.
+    private mutating func goSilent() -> Link? {
+        guard let link = currentLink else { return nil }
         marks.hit(.halfOpen)
         let index = Int(link) - 1
         connections[index].toBroker.isBroken = true
         connections[index].toBroker.isStalled = true
         connections[index].toClient.isBroken = true
         connections[index].toClient.isStalled = true
-        closeAtClient(link)
+        return link
     }
 
     private mutating func stall() {

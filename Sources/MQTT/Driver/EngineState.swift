@@ -16,6 +16,8 @@ struct EngineState {
         case transmitted(Link, position: UInt64)
         case accepted(Serial, DeliveryRecord)
         case refused(Refusal)
+
+        var isTaken: Bool { if case .refused = self { false } else { true } }
     }
 
     /// What is to be done with the message of a PUBLISH packet.

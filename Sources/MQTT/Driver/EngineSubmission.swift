@@ -8,13 +8,10 @@ extension Engine {
     func submit(_ publication: Publication) throws(MQTTError) -> Delivery {
         try publication.check()
         let (submitted, aftermath, wakes) = state.withLock { state -> (EngineState.Submitted?, Aftermath, Bool) in
-            guard publication.qos != .atMostOnce || hasRoom(state) else { return (nil, Aftermath(), false) }
-            let submitted = state.submit(publication, at: Instant(nanoseconds: 0))
-            return (submitted, state.takeAftermath(), state.needsFlush())
+            (submit(publication, &state), state.takeAftermath(), state.needsFlush())
         }
         finish(aftermath)
         if wakes { wake() }
-        guard let submitted else { throw MQTTError(.tooManyRequests, .notSent, "limits.outboundBytes is used up") }
         return try delivery(submitted, publication.qos)
     }
 
@@ -25,13 +22,9 @@ extension Engine {
             var results: [(EngineState.Submitted?, QoS)] = []
             results.reserveCapacity(batch.count)
             for publication in batch {
-                guard publication.qos != .atMostOnce || hasRoom(state) else {
-                    results.append((nil, publication.qos))
-                    break
-                }
-                let submitted = state.submit(publication, at: Instant(nanoseconds: 0))
+                let submitted = submit(publication, &state)
                 results.append((submitted, publication.qos))
-                if case .refused = submitted { break }
+                guard submitted?.isTaken == true else { break }
             }
             return (results, state.takeAftermath(), state.needsFlush())
         }
@@ -39,11 +32,14 @@ extension Engine {
         if wakes { wake() }
         var deliveries: [Delivery] = []
         deliveries.reserveCapacity(results.count)
-        for (submitted, qos) in results {
-            guard let submitted else { throw MQTTError(.tooManyRequests, .notSent, "limits.outboundBytes is used up") }
-            deliveries.append(try delivery(submitted, qos))
-        }
+        for (submitted, qos) in results { deliveries.append(try delivery(submitted, qos)) }
         return deliveries
+    }
+
+    /// Nil: there is no room in the outbound buffer, and nothing happened.
+    private func submit(_ publication: Publication, _ state: inout EngineState) -> EngineState.Submitted? {
+        guard publication.qos != .atMostOnce || hasRoom(state) else { return nil }
+        return state.submit(publication, at: Instant(nanoseconds: 0))
     }
 
     /// Like `submit`, but waits for room in the outbound buffer, and for a connect attempt that is under way.
@@ -91,8 +87,9 @@ extension Engine {
         }
     }
 
-    private func delivery(_ submitted: EngineState.Submitted, _ qos: QoS) throws(MQTTError) -> Delivery {
+    private func delivery(_ submitted: EngineState.Submitted?, _ qos: QoS) throws(MQTTError) -> Delivery {
         switch submitted {
+        case nil: throw MQTTError(.tooManyRequests, .notSent, "limits.outboundBytes is used up")
         case .transmitted(let link, let position): return Delivery(storage: .buffered(self, link, position: position))
         case .accepted(let serial, let record): return Delivery(storage: .accepted(self, serial, record))
         case .refused(.closed): throw .closed
