@@ -221,6 +221,10 @@ class Pipe:
                 raise Failure(f"event {name}: {key} should be {value!r}: {event}")
         return event
 
+    def first_of(self, *names, timeout=WAIT):
+        """The name of the oldest event of one of those names, which stays; waits for one: what the broker sees may come first."""
+        return self._until(lambda: next((e["event"] for e in self.events if e["event"] in names), None), timeout, f"event {names}")
+
     def messages(self, count, timeout=WAIT):
         return [self.event("message", timeout) for _ in range(count)]
 

@@ -52,7 +52,7 @@ def sizes(t, size):
     payload = payload[:size]
     link.send_aside(mqtt.publish("big", payload, 2, 9, retain=True))
     link.expect(mqtt.PUBREC, packet_id=9)
-    big = size > 1 << 20 or (size > 65536 and any(e["event"] == "bigMessage" for e in pipe.events))
+    big = size > 1 << 20 or (size > 65536 and pipe.first_of("message", "bigMessage") == "bigMessage")
     if big:
         event = pipe.event("bigMessage", topic="big", size=size, sha256=hashlib.sha256(payload).hexdigest(), qos=2, retain=True, dup=False)
         check(event.keys() == {"event", "topic", "size", "sha256", "qos", "retain", "dup"}, str(event))
