@@ -49,7 +49,8 @@ import Testing
         #""will":{"topic":"t","qos":3}"#, #""will":{"topic":"t","qos":-1}"#, #""will":{"topic":"t","qos":"1"}"#, #""will":"t""#,
         #""will":{"topic":"t","retain":1}"#, #""will":{"topic":"t","payload":"p","payloadBase64":"AA=="}"#,
         #""will":{"topic":"t","delay":1}"#,
-        #""will":{"topic":"t","properties":{"contentType":"x"}}"#, #""session":"old""#, #""session":1"#, #""version":"4""#, #""version":5"#,
+        #""will":{"topic":"t","properties":{"contentType":"x"}}"#, #""session":"old""#, #""session":1"#,
+        #""store":"""#, #""store":1"#, #""version":"4""#, #""version":5"#,
         #""atLeastOnceMax":0"#, #""atLeastOnceMax":10001"#, #""exactlyOnceMax":0"#, #""exactlyOnceMax":1.5"#, #""exactlyOnceMax":null"#,
         #""pauseTimeout":-1"#, #""pauseTimeout":"1""#, #""pauseTimeout":true"#, #""reconnectMin":2,"reconnectMax":1"#,
         #""reconnectMin":-0.1"#,
@@ -60,7 +61,7 @@ import Testing
         #expect(failure(connect(fields)) == .denied)
     }
 
-    @Test(arguments: [#""store":"d""#, #""tls":{}"#, #""websocket":"/mqtt""#, #""version":"5.0""#])
+    @Test(arguments: [#""tls":{}"#, #""websocket":"/mqtt""#, #""version":"5.0""#])
     func connectUnsupported(fields: String) {
         #expect(failure(connect(fields)) == .unsupported)
     }

@@ -209,7 +209,7 @@ extension WireClient {
         case .resolved(let ticket, let resolution): resolutions[ticket] = resolution
         case .discard: discarded += 1
         case .hangUp, .hangUpAfterFlush: hangsUp = true
-        case .refused, .sessionLost, .deliver, .online, .offline, .attemptFailed, .ended, .store: break
+        case .refused, .sessionLost, .deliver, .online, .offline, .attemptFailed, .ended, .store, .stored, .load, .unload: break
         }
     }
 

@@ -19,7 +19,7 @@ import Testing
             if number > 20 { try store.commit([.delete(.publish(number - 20), lazily: true)]) }
             #expect(disk.size < 4 * 22 * 260 + 5 * 4096)
         }
-        #expect(try store.body(of: .publish(0)) == body(0))
+        #expect(try store.record(of: .publish(0)).body == body(0))
         store.close()
         #expect(try store.open().map(\.key) == [.client, .publish(0)] + (2980..<3000).map { .publish($0) })
     }
@@ -56,7 +56,7 @@ import Testing
             }
         }
         #expect(stored.count > 5 && failures > 20)
-        for key in stored { #expect(try store.body(of: key).count == 200) }
+        for key in stored { #expect(try store.record(of: key).body.count == 200) }
         disk.set(SimulatedDisk.Faults())
         for number in 60..<70 as Range<UInt64> {
             try store.commit([.put(.publish(number), body: body(number))])
@@ -92,7 +92,7 @@ import Testing
         disk.set(SimulatedDisk.Faults(failing: [disk.operations + 1, disk.operations + 2, disk.operations + 3]))
         #expect(throws: MQTTError.self) { try store.flush() }
         #expect(throws: MQTTError.self) { try store.flush() }
-        #expect(try store.body(of: .publish(1)) == body(1))
+        #expect(try store.record(of: .publish(1)).body == body(1))
         disk.set(SimulatedDisk.Faults())
         try store.flush()
         var random = SeededRandom(seed: 1)

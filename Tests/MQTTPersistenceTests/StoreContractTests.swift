@@ -38,7 +38,7 @@ import Testing
         let body = (0..<5000).map { UInt8(truncatingIfNeeded: $0) }
         try store.commit([.put(.publish(1), head: [1, 2, 3], body: body), .put(.received(1), head: [1]), .put(.received(2))])
         try store.commit([.put(.received(1), head: [2], body: [3])])
-        #expect(try store.body(of: .publish(1)) == body)
+        #expect(try store.record(of: .publish(1)).body == body)
         store.close()
         let (keys, values, _) = try store.openAndRead()
         #expect(keys == [.publish(1), .received(2), .received(1)])
@@ -52,7 +52,7 @@ import Testing
         try store.commit([])
         try store.commit([.delete(.publish(1)), .put(.publish(1), body: [1]), .delete(.publish(1)), .put(.publish(2), body: [2])])
         try store.commit([.put(.inbound(1)), .put(.inbound(2)), .deleteAllInbound, .put(.inbound(3))])
-        #expect(throws: MQTTError.self) { try store.body(of: .publish(1)) }
+        #expect(throws: MQTTError.self) { try store.record(of: .publish(1)).body }
         store.close()
         #expect(try store.open().map(\.key) == [.publish(2), .inbound(3)])
     }

@@ -53,7 +53,7 @@ extension SessionStore {
     func openAndRead() throws -> (keys: [RecordKey], values: [RecordKey: Value], damage: [StoreDamage]) {
         let contents = try open()
         var values: [RecordKey: Value] = [:]
-        for entry in contents { values[entry.key] = Value(entry.head, try body(of: entry.key)) }
+        for entry in contents { values[entry.key] = Value(entry.head, try record(of: entry.key).body) }
         return (contents.map(\.key), values, contents.damage)
     }
 }

@@ -30,7 +30,7 @@ import Testing
         }
 
         func open() throws(MQTTError) -> StoreContents { try memory.open() }
-        func body(of key: RecordKey) throws(MQTTError) -> [UInt8] { try memory.body(of: key) }
+        func record(of key: RecordKey) throws(MQTTError) -> StoredRecord { try memory.record(of: key) }
         func flush() throws(MQTTError) { flushed.yield() }
         func close() { memory.close() }
 
@@ -125,7 +125,7 @@ import Testing
         queue.commit([.put(.publish(2))], number: 2)
         #expect(await events.next() == .failed(.cannotWrite(SimulatedDisk.full), retryAfter: .seconds(3600)))
         let body = await withCheckedContinuation { continuation in
-            queue.perform { continuation.resume(returning: try? $0.body(of: .publish(1))) }
+            queue.perform { continuation.resume(returning: try? $0.record(of: .publish(1)).body) }
         }
         #expect(body == [1, 2, 3])
         #expect(await close(queue) == nil)

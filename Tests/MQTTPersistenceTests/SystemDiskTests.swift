@@ -67,7 +67,7 @@ import Testing
             #expect(found == Int(count))
             var checksum = 0
             let reading = try clock.measure {
-                for number in 0..<UInt64(100_000) { checksum += try store.body(of: .publish(number)).count }
+                for number in 0..<UInt64(100_000) { checksum += try store.record(of: .publish(number)).body.count }
             }
             #expect(checksum == 10_000_000)
             print("written in \(writing), opened in \(opening), 100,000 bodies read in \(reading)")

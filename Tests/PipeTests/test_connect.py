@@ -204,7 +204,7 @@ def test_new_client_starts_empty(t):
 def test_unsupported_features(t):
     """Section 1: a feature that is not there yet is unsupported and nothing is sent; one that is there must work on its own terms."""
     pipe, broker = t.pipe(), t.broker()
-    for fields in ({"tls": {}}, {"websocket": "/mqtt"}, {"version": "5.0"}, {"store": t.folder() + "/store"}):
+    for fields in ({"tls": {}}, {"websocket": "/mqtt"}, {"version": "5.0"}):
         identifier = t.dial(pipe, broker, **fields)
         try:
             link = broker.accept(0.5)

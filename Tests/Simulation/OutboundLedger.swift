@@ -193,6 +193,7 @@ struct OutboundLedger: Sendable {
         case .withdrawn:
             if publish.sent > 0, !publish.isAbandoned { return (.withdrawnNeverArrives, "\(serial) was sent before it was withdrawn") }
             publishes[index].outcome = .withdrawn
+        case .evicted, .expired, .notStored, .unreadable: return (.oneOutcome, "\(serial) ends by \(completion), which nothing asked for")
         }
         if publish.sentOn == link, link != 0 {
             inFlight -= 1

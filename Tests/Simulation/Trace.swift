@@ -61,6 +61,11 @@ extension Event {
         case .written(let pending): 20 + UInt64(pending) << 8
         case .stored(let number): 21 + number << 8
         case .tick: 22
+        case .storeFailed: 23
+        case .evict(let serial): 25 + serial << 8
+        case .evictOldest(let qos): 26 + UInt64(qos.rawValue) << 8
+        case .loaded(let serial): 27 + serial << 8
+        case .unreadable(let serial): 28 + serial << 8
         }
     }
 }

@@ -37,6 +37,8 @@ extension World {
             shell.saidOnline = false
             if shell.link != 0 { linkLost() }
         case .store(let record, let number): store(record, number)
+        case .stored: break
+        case .unload, .load: fail(.phases, "\(effect) though all payloads fit in memory")
         }
     }
 

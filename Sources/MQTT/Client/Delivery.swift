@@ -32,7 +32,8 @@ public struct Delivery: Sendable {
         case interrupted(MQTTError)
         /// The broker has it. At QoS 0: the operating system has it.
         case completed(Outcome)
-        /// It ended without that: ``MQTTError/Code/suspended``, ``MQTTError/Code/withdrawn``, ``MQTTError/Code/payloadUnavailable``.
+        /// It ended without that: ``MQTTError/Code/suspended``, ``MQTTError/Code/withdrawn``, ``MQTTError/Code/payloadUnavailable``,
+        /// ``MQTTError/Code/evicted``, ``MQTTError/Code/expired``, ``MQTTError/Code/persistence``.
         case failed(MQTTError)
     }
 
@@ -51,7 +52,8 @@ public struct Delivery: Sendable {
     ///
     /// - Throws: ``MQTTError/Code/submissionInterrupted`` (QoS 0): the connection was lost before all bytes were taken; part of
     ///   them may have gone out. ``MQTTError/Code/suspended``: the client ended before the broker had it.
-    ///   ``MQTTError/Code/withdrawn``, ``MQTTError/Code/payloadUnavailable``: it will not be sent.
+    ///   ``MQTTError/Code/withdrawn``, ``MQTTError/Code/payloadUnavailable``, ``MQTTError/Code/evicted``,
+    ///   ``MQTTError/Code/expired``, ``MQTTError/Code/persistence``: it will not be sent.
     ///   ``MQTTError/Code/deliveryStalled``: the answer cannot come while this task does not ask for the messages in its own full
     ///   queue; the delivery goes on.
     public var completed: Outcome {
@@ -65,6 +67,17 @@ public struct Delivery: Sendable {
             case .scripted(let script): return try await script.completed
             }
         }
+    }
+
+    /// Waits until the message is safe: with a durable session, until it is on disk. At QoS 0 and in a volatile session it is at once.
+    ///
+    /// Canceling the task ends the wait alone, with ``MQTTError/Code/canceled``.
+    ///
+    /// - Throws: ``MQTTError/Code/persistence``: it could not be written, and is not sent. Only a crash before the store can be written
+    ///   again may bring it back. Or what else ended it before, such as ``MQTTError/Code/withdrawn``.
+    public func stored() async throws(MQTTError) {
+        guard case .accepted(_, _, let record) = storage, let wait = record.storedWait else { return }
+        try await wait.value()
     }
 
     /// The steps from now on, beginning with the one it is at. It ends after ``Progress/completed(_:)`` or ``Progress/failed(_:)``.
@@ -105,6 +118,9 @@ public struct Delivery: Sendable {
 /// The state of an accepted publish that its handles share.
 final class DeliveryRecord: Sendable {
     private struct State {
+        var isStored: Bool
+        /// Made when somebody waits.
+        var stored: Eventual<Void>?
         var result: Result<Delivery.Outcome, MQTTError>?
         /// Made when somebody waits.
         var completion: Eventual<Delivery.Outcome>?
@@ -112,7 +128,33 @@ final class DeliveryRecord: Sendable {
         var nextObserver: UInt64 = 0
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
+
+    /// - Parameter isStored: Whether it is safe already.
+    init(isStored: Bool) { state = Mutex(State(isStored: isStored)) }
+
+    var isStored: Bool { state.withLock { $0.isStored } }
+
+    /// Nil when there is nothing to wait for.
+    var storedWait: Eventual<Void>? {
+        state.withLock { state in
+            if state.isStored { return nil }
+            if case .failure(let error) = state.result { return Eventual(.failure(error)) }
+            let stored = state.stored ?? Eventual()
+            state.stored = stored
+            return stored
+        }
+    }
+
+    func stored() {
+        let (stored, observers) = state.withLock { state in
+            state.isStored = true
+            defer { state.stored = nil }
+            return (state.stored, Array(state.observers.values))
+        }
+        stored?.resolve(.success(()))
+        for observer in observers { observer.yield(.stored) }
+    }
 
     var completion: Eventual<Delivery.Outcome> {
         state.withLock { state in
@@ -130,9 +172,9 @@ final class DeliveryRecord: Sendable {
     func observe() -> AsyncStream<Delivery.Progress> {
         // A step is small, and there is one for each loss of the connection: the newest matter.
         let (stream, continuation) = AsyncStream.makeStream(of: Delivery.Progress.self, bufferingPolicy: .bufferingNewest(1_000))
-        continuation.yield(.stored)
         let (result, id) = state.withLock { state in
             state.nextObserver += 1
+            if state.isStored { continuation.yield(.stored) }
             if state.result == nil { state.observers[state.nextObserver] = continuation }
             return (state.result, state.nextObserver)
         }
@@ -146,13 +188,15 @@ final class DeliveryRecord: Sendable {
     }
 
     func resolve(_ result: Result<Delivery.Outcome, MQTTError>) {
-        let (completion, observers) = state.withLock { state in
-            let known = (state.completion, state.observers)
+        let (completion, stored, observers) = state.withLock { state in
+            let known = (state.completion, state.stored, state.observers)
             if state.result == nil { state.result = result }
             state.observers = [:]
+            state.stored = nil
             return known
         }
         completion?.resolve(result)
+        stored?.resolve(result.map { _ in })
         for observer in observers.values { Self.end(observer, result) }
     }
 

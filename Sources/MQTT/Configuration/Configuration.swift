@@ -44,13 +44,20 @@ public struct Configuration: Sendable {
     }
 }
 
-/// What a publish of QoS 1 or 2 does while as many are accepted and not complete as ``Limits`` allow. `submit` always refuses.
+/// What a publish of QoS 1 or 2 does while as many are accepted and not complete as ``Limits`` allow. `submit` never waits: it
+/// refuses.
 public enum QueueFullAction: Sendable, Equatable {
     /// It throws ``MQTTError/Code/tooManyRequests``. Nothing was stored.
     case refuse
     /// It waits until others are complete. Canceled, it has no effect. In a loop over messages whose own queue is full it throws
     /// ``MQTTError/Code/deliveryStalled``: nothing was stored, and the acknowledgements it waits for cannot be read.
     case wait
+    /// The oldest of its level that did not go out yet gives way, and its delivery fails with ``MQTTError/Code/evicted``. When all are
+    /// on their way, it throws ``MQTTError/Code/tooManyRequests``.
+    case dropOldest
+    /// Messages that did not go out yet, and that a newer one of their topic has made out of date, give way; their deliveries fail
+    /// with ``MQTTError/Code/evicted``. When there is none, it throws ``MQTTError/Code/tooManyRequests``.
+    case keepNewestPerTopic
 }
 
 /// How long to pause between attempts to connect.
@@ -83,8 +90,16 @@ public struct UnclaimedPolicy: Sendable, Equatable {
 
 /// The session at both ends: the client identifier, and where this end of it lives.
 public struct SessionOptions: Sendable {
+    enum Place: Sendable {
+        case memory
+        case durable(any SessionStore, StoreUse)
+    }
+
     let clientID: String
     let clean: Bool
+    let place: Place
+
+    var isDurable: Bool { if case .durable = place { true } else { false } }
 
     /// A session in memory: it survives any number of connections, and ends with the process.
     ///
@@ -95,7 +110,41 @@ public struct SessionOptions: Sendable {
     ///     always ask to continue; but what a broker knows of a clean session ends with its connection [MQTT-3.1.2-6], so after
     ///     the first loss it has forgotten subscriptions and half-done deliveries, as if it had been restarted.
     public static func volatile(id: String, clean: Bool = false) -> SessionOptions {
-        SessionOptions(clientID: id, clean: clean || id.isEmpty)
+        SessionOptions(clientID: id, clean: clean || id.isEmpty, place: .memory)
+    }
+
+    /// A session on disk: it survives the end of the process and of the machine.
+    ///
+    /// The client that is made with it takes the store for itself, reads it, and goes on with what is in it. That blocks the calling
+    /// thread for as long as the disk takes, about a second for five million messages. The store is free for the next client when
+    /// this one has ended.
+    ///
+    /// - Parameters:
+    ///   - id: The client identifier. It is kept in the store, and a store of another one is refused. An empty one takes what is in
+    ///     the store.
+    ///   - directory: A directory for this session alone. It is made when it is not there.
+    ///   - start: Whether to go on with what is there, or to remove it.
+    ///   - durability: How soon a message is safe from a power cut. A crash of the process alone loses nothing with any of them.
+    ///   - clean: As with ``volatile(id:clean:)``.
+    public static func durable(
+        id: String, at directory: String, _ start: Start = .resume, durability: Durability = .everyCommit, clean: Bool = false
+    ) -> SessionOptions {
+        durable(id: id, in: JournalSessionStore(at: directory, durability: durability), start, clean: clean)
+    }
+
+    /// A session in a store of your choice, such as ``DirectorySessionStore`` or one of your own.
+    public static func durable(
+        id: String, in store: any SessionStore, _ start: Start = .resume, clean: Bool = false
+    ) -> SessionOptions {
+        SessionOptions(clientID: id, clean: clean, place: .durable(store, start == .new ? .new : .resume))
+    }
+
+    /// How a durable session begins.
+    public enum Start: Sendable {
+        /// It goes on with what the store holds, which may be nothing.
+        case resume
+        /// It is empty: what the store held under the same client identifier is removed.
+        case new
     }
 }
 

@@ -9,6 +9,7 @@ extension Configuration {
         var result = SessionConfiguration()
         result.version = version
         result.cleanSession = session.clean
+        result.isDurable = session.isDurable
         result.alwaysCleanSession = session.clientID.isEmpty
         result.keepAliveSeconds = try keepAliveSeconds()
         result.pauseTimeout = try nanoseconds(pauseTimeout, "pauseTimeout")
@@ -26,9 +27,9 @@ extension Configuration {
     }
 
     /// The CONNECT packet, but for the clean session flag.
-    func connectPacket() throws(MQTTError) -> Connect {
+    func connectPacket(clientID: String) throws(MQTTError) -> Connect {
         let packet = Connect(
-            version: version, clientID: session.clientID, cleanSession: session.clean, keepAliveSeconds: try keepAliveSeconds(),
+            version: version, clientID: clientID, cleanSession: session.clean, keepAliveSeconds: try keepAliveSeconds(),
             will: will.map { Connect.Will(topic: $0.topic, payload: $0.payload, qos: $0.qos, retain: $0.retain) },
             username: username ?? broker.username, password: password ?? broker.password.map { Array($0.utf8) })
         try packet.check()

@@ -5,7 +5,8 @@ struct Aftermath {
         case online(sessionPresent: Bool, firstReceipt: Receipt)
         case offline(MQTTError, unsentBytes: Int)
         case attemptFailed(MQTTError)
-        case ended(MQTTError?)
+        /// With the deliveries whose commits are still under way: the end of the store tells what became of them.
+        case ended(MQTTError?, unstored: [DeliveryRecord])
     }
 
     /// A request that has come to its end.
@@ -17,6 +18,7 @@ struct Aftermath {
         var wasSent: Bool
     }
 
+    var stored: [DeliveryRecord] = []
     var completions: [(DeliveryRecord, Result<Delivery.Outcome, MQTTError>)] = []
     var interruptions: [(DeliveryRecord, MQTTError)] = []
     var resolutions: [Resolved] = []
@@ -24,10 +26,11 @@ struct Aftermath {
     var changes: [Change] = []
 
     var isEmpty: Bool {
-        completions.isEmpty && interruptions.isEmpty && resolutions.isEmpty && written.isEmpty && changes.isEmpty
+        stored.isEmpty && completions.isEmpty && interruptions.isEmpty && resolutions.isEmpty && written.isEmpty && changes.isEmpty
     }
 
     func run(resolved: (Resolved) -> Void, _ change: (Change) -> Void) {
+        for record in stored { record.stored() }
         for (record, error) in interruptions { record.interrupted(error) }
         for (record, result) in completions { record.resolve(result) }
         for resolution in resolutions {

@@ -26,13 +26,24 @@ final class Engine: Sendable {
 
     private let onlineWait = Mutex(OnlineWait())
     let loop: NIOLoopBoundBox<LoopState>
+    /// What was lost of a durable session when it was resumed.
+    let damage: [StoreDamage]
     /// Messages that were acknowledged without anybody having asked for them.
     let unclaimedCount = Atomic<UInt64>(0)
 
     init(_ configuration: Configuration, eventLoop: any EventLoop, logger: Logger?) throws(MQTTError) {
-        let sessionConfiguration = try configuration.sessionConfiguration()
-        let connect = try configuration.connectPacket()
+        var sessionConfiguration = try configuration.sessionConfiguration()
         dialer = try configuration.makeDialer()
+        let opened = try Engine.open(configuration.session)
+        let connect: Connect
+        do throws(MQTTError) {
+            let clientID = opened?.clientID ?? configuration.session.clientID
+            connect = try configuration.connectPacket(clientID: clientID)
+            sessionConfiguration.alwaysCleanSession = clientID.isEmpty
+        } catch {
+            opened?.store.close()
+            throw error
+        }
         self.configuration = configuration
         self.eventLoop = eventLoop
         self.logger = logger
@@ -42,12 +53,29 @@ final class Engine: Sendable {
         // A broker that still holds identifiers of an earlier process would take a new message under one of them for a repetition:
         // a session that begins anywhere hardly meets them.
         let firstSerial = Serial.random(in: 0..<Serial(PublishID.count))
-        let session = Session(sessionConfiguration, seed: UInt64.random(in: .min ... .max), firstSerial: firstSerial)
-        state = Mutex(EngineState(session: session, connect: connect, firstSerial: firstSerial))
+        var session = Session(sessionConfiguration, seed: UInt64.random(in: .min ... .max), firstSerial: firstSerial)
+        var topics = configuration.whenQueueIsFull == .keepNewestPerTopic ? TopicQueue() : nil
+        damage =
+            opened.map { opened in
+                let now = Instant(nanoseconds: Int64(clamping: eventLoop.now.uptimeNanoseconds))
+                return session.resume(from: opened.contents, at: now, wallClock: wallClockMilliseconds()) { serial, head in
+                    topics?.accepted(serial, head.topic)
+                }
+            } ?? []
+        var state = EngineState(session: session, connect: connect)
+        state.topics = topics
+        self.state = Mutex(state)
         loop = NIOLoopBoundBox.makeBoxSendingValue(LoopState(), eventLoop: eventLoop)
         router.unclaimed.onUnattended { [weak self] in eventLoop.execute { self?.watchUnclaimed() } }
         gate.onChange { [weak self] in self?.gateChanged() }
         releases.onRelease { [weak self] in self?.released() }
+        for damage in damage { logger?.warning("the store was damaged", metadata: ["damage": "\(damage)"]) }
+        if let opened { try attach(opened.store) }
+    }
+
+    deinit {
+        // A client that was never run.
+        state.withLock { $0.store.take() }?.close { _ in }
     }
 
     var now: Instant { Instant(nanoseconds: Int64(clamping: eventLoop.now.uptimeNanoseconds)) }
@@ -87,7 +115,7 @@ final class Engine: Sendable {
         case .attemptFailed(let error):
             logger?.debug("connect attempt failed", metadata: ["error": "\(error)"])
             states.send(.attemptFailed(error))
-        case .ended(let error):
+        case .ended(let error, let unstored):
             logger?.debug("ended", metadata: error.map { ["error": "\($0)"] } ?? [:])
             let result = Result<Online, MQTTError>.failure(error ?? .closed)
             let before = onlineWait.withLock { wait in
@@ -97,7 +125,7 @@ final class Engine: Sendable {
             before.resolve(result)
             states.send(.closed)
             router.end(.finished)
-            ended.resolve(.success(error))
+            closeStore(unstored) { [ended] in ended.resolve(.success(error)) }
         }
     }
 
@@ -149,7 +177,11 @@ final class Engine: Sendable {
         let timeout = eventLoop.scheduleTask(in: .nanoseconds(patience)) { self.close() }
         defer { timeout.cancel() }
         // The end comes in any case, so cancellation does not cut the wait short.
-        try await eventual.value(onCancel: {})
+        let result: Result<Void, MQTTError>
+        do throws(MQTTError) { result = .success(try await eventual.value(onCancel: {})) } catch { result = .failure(error) }
+        // A store is free for the next client then.
+        _ = try? await ended.value(onCancel: {})
+        try result.get()
     }
 
     func close() { perform { $0.step(.close, at: now) } }
@@ -190,7 +222,9 @@ final class Engine: Sendable {
 }
 
 extension EngineState {
+    /// What is left to be done behind the lock. Commits are handed to the store here, in order.
     mutating func takeAftermath() -> Aftermath {
+        store?.flush()
         guard !aftermath.isEmpty else { return Aftermath() }
         defer { aftermath = Aftermath() }
         return aftermath

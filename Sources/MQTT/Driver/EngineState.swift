@@ -2,15 +2,6 @@ internal import NIOCore
 
 /// Everything behind the engine's lock: the session, what it sends, and what waits for it.
 struct EngineState {
-    /// A publish that the session has accepted.
-    struct Accepted: Sendable {
-        var publication: Publication
-        var record: DeliveryRecord
-        var wasSent = false
-        /// On an earlier connection than the one that it was sent on last.
-        var wasSentBefore = false
-    }
-
     /// What a submitted publish became.
     enum Submitted {
         case transmitted(Link, position: UInt64)
@@ -30,8 +21,12 @@ struct EngineState {
     let connect: Connect
     private var effects = Effects()
     var outbound = OutboundBuffer()
-    /// By serial number, as the session counts them. Nil: complete, and older ones are not.
-    var publishes: SequenceRing<Accepted?>
+    /// By serial number, as the session counts them.
+    var publishes: PagedRing<Accepted>
+    /// Of a durable session, until it ends.
+    var store: StoreLink?
+    /// With ``QueueFullAction/keepNewestPerTopic``.
+    var topics: TopicQueue?
     var requests: [Ticket: OpenRequest] = [:]
     /// Those of them that were sent.
     private var sentRequests: Set<Ticket> = []
@@ -63,9 +58,9 @@ struct EngineState {
     private var disposal: Disposal?
     private var subackCodes: [UInt8] = []
 
-    init(session: Session, connect: Connect, firstSerial: Serial) {
+    init(session: Session, connect: Connect) {
         self.session = session
-        publishes = SequenceRing(base: firstSerial)
+        publishes = PagedRing(base: session.outboundEnd)
         self.connect = connect
     }
 
@@ -132,7 +127,10 @@ struct EngineState {
         case .offline(let loss): lost(loss, wasOnline: true)
         case .attemptFailed(let loss): lost(loss, wasOnline: false)
         case .ended(let loss): end(loss)
-        case .store: precondition(false, "a session without a store stores nothing")
+        case .store(let record, let number): store(record, number)
+        case .stored(let serial): if let record = publishes[serial]?.record { aftermath.stored.append(record) }
+        case .unload(let serial): unload(serial)
+        case .load(let serial): store?.load(serial)
         }
     }
 
@@ -152,16 +150,17 @@ struct EngineState {
 
     private mutating func accept(_ serial: Serial) {
         guard let submission else { return }
-        let record = DeliveryRecord()
-        publishes.append(Accepted(publication: submission, record: record))
+        let record = DeliveryRecord(isStored: store == nil)
+        publishes.insert(Accepted(publication: submission, record: record), at: serial)
+        topics?.accepted(serial, submission.topic)
         submitted = .accepted(serial, record)
     }
 
     private mutating func sendPublish(_ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool) {
-        guard publishes.contains(serial), let accepted = publishes[serial] else { return }
-        publishes[serial]?.wasSentBefore = accepted.wasSent
-        publishes[serial]?.wasSent = true
-        let publication = accepted.publication
+        // The session sends what is in memory.
+        guard let accepted = publishes[serial], let publication = accepted.publication else { return }
+        publishes[present: serial].wasSentBefore = accepted.wasSent
+        publishes[present: serial].wasSent = true
         outbound.append(publication.head, publication.payload, packetID: packetID, isDuplicate: isDuplicate, serial: serial)
     }
 
@@ -177,21 +176,15 @@ struct EngineState {
     }
 
     private mutating func complete(_ serial: Serial, _ completion: Completion) {
-        guard publishes.contains(serial), let accepted = publishes[serial] else { return }
-        publishes[serial] = nil
-        while !publishes.isEmpty, publishes[publishes.base] == nil { publishes.removeFirst() }
-        switch completion {
-        case .acknowledged(let code): aftermath.completions.append((accepted.record, .success(Delivery.Outcome(reasonCode: code))))
-        case .withdrawn:
-            let error = MQTTError(.withdrawn, .notSent, "the publish was taken back before it was sent")
-            aftermath.completions.append((accepted.record, .failure(error)))
+        if let accepted = publishes.remove(serial) {
+            aftermath.completions.append((accepted.record, completion.result(store?.failure)))
         }
         resumeQueueWait()
         resumeDrains()
     }
 
     private mutating func interrupt(_ serial: Serial, _ error: MQTTError) {
-        guard publishes.contains(serial), let accepted = publishes[serial] else { return }
+        guard let accepted = publishes[serial] else { return }
         aftermath.interruptions.append((accepted.record, error))
     }
 
@@ -211,7 +204,7 @@ struct EngineState {
         if wasOnline {
             var interruption = error
             interruption.fate = .kept
-            for serial in publishes.base..<publishes.end where publishes[serial]?.wasSent == true { interrupt(serial, interruption) }
+            for serial in publishes.numbers() where publishes[serial]?.wasSent == true { interrupt(serial, interruption) }
         }
         if !session.attemptIsUnderWay { resumeAttemptWait() }
         aftermath.changes.append(wasOnline ? .offline(error, unsentBytes: unsent) : .attemptFailed(error))
@@ -233,15 +226,20 @@ struct EngineState {
     private mutating func end(_ loss: LinkLoss) {
         let error = lastLoss ?? loss.error(wasOnline: false, detail: nil)
         _ = discardOutbound()
-        for serial in publishes.base..<publishes.end {
-            guard let accepted = publishes[serial] else { continue }
-            aftermath.completions.append((accepted.record, .failure(LinkLoss.suspended(wasSent: accepted.wasSent))))
+        var unstored: [DeliveryRecord] = []
+        for accepted in publishes.numbers().compactMap({ publishes[$0] }) {
+            if store != nil, !accepted.record.isStored {
+                unstored.append(accepted.record)
+            } else {
+                let error = store == nil ? LinkLoss.suspended(wasSent: accepted.wasSent) : LinkLoss.suspendedInStore
+                aftermath.completions.append((accepted.record, .failure(error)))
+            }
         }
         publishes.removeAll()
         resumeQueueWait()
         resumeDrains()
         resumeAttemptWait()
-        aftermath.changes.append(.ended(loss == .local ? nil : error))
+        aftermath.changes.append(.ended(loss == .local ? nil : error, unstored: unstored))
     }
 
     // MARK: Waits for the outbound buffer
@@ -295,7 +293,7 @@ struct EngineState {
 
     /// A wait for one of the accepted publishes to end, one for all. Nil when there is none that could.
     mutating func waitForQueue() -> Eventual<Void>? {
-        guard !publishes.isEmpty else { return nil }
+        guard session.outboundCount > 0 else { return nil }
         let eventual = queueWait ?? Eventual()
         queueWait = eventual
         return eventual
@@ -311,7 +309,7 @@ struct EngineState {
         roomWait = nil
     }
 
-    var isDrained: Bool { publishes.isEmpty && outbound.pending == 0 }
+    var isDrained: Bool { session.outboundCount == 0 && outbound.pending == 0 }
 
     private mutating func resumeDrains() {
         guard !drainWaits.isEmpty, isDrained || session.phase == .ended else { return }

@@ -6,7 +6,7 @@ internal import Synchronization
 extension Engine {
     /// Accepts or refuses, in call order.
     func submit(_ publication: Publication) throws(MQTTError) -> Delivery {
-        try publication.check()
+        try check(publication)
         let (submitted, aftermath, wakes) = state.withLock { state -> (EngineState.Submitted?, Aftermath, Bool) in
             (submit(publication, &state), state.takeAftermath(), state.needsFlush())
         }
@@ -17,7 +17,7 @@ extension Engine {
 
     /// All or as many as are accepted before one is refused: then the error is thrown after those before it were accepted.
     func submit(contentsOf batch: some Collection<Publication>) throws(MQTTError) -> [Delivery] {
-        for publication in batch { try publication.check() }
+        for publication in batch { try check(publication) }
         let (results, aftermath, wakes) = state.withLock { state -> ([(EngineState.Submitted?, QoS)], Aftermath, Bool) in
             var results: [(EngineState.Submitted?, QoS)] = []
             results.reserveCapacity(batch.count)
@@ -38,15 +38,31 @@ extension Engine {
 
     /// Nil: there is no room in the outbound buffer, and nothing happened.
     private func submit(_ publication: Publication, _ state: inout EngineState) -> EngineState.Submitted? {
-        guard publication.qos != .atMostOnce || hasRoom(state) else { return nil }
-        return state.submit(publication, at: Instant(nanoseconds: 0))
+        guard publication.qos != .atMostOnce else {
+            return hasRoom(state) ? state.submit(publication, at: Instant(nanoseconds: 0)) : nil
+        }
+        let now = now
+        let submitted = state.submit(publication, at: now)
+        guard case .refused(.tooManyRequests) = submitted else { return submitted }
+        return state.makeRoom(for: publication, configuration.whenQueueIsFull, at: now) ?? submitted
+    }
+
+    /// A durable session writes the payload to its store when it accepts it.
+    private func check(_ publication: Publication) throws(MQTTError) {
+        try publication.check()
+        guard configuration.session.isDurable, publication.qos != .atMostOnce, publication.payload.isStreamed else { return }
+        throw .denied("a durable session needs the payload in memory when it accepts it: use publish, which reads its source first")
     }
 
     /// Like `submit`, but waits for room in the outbound buffer, and for a connect attempt that is under way.
-    func publish(_ publication: Publication) async throws(MQTTError) -> Delivery {
+    /// With a durable session it returns when the publish is on disk.
+    func publish(_ original: Publication) async throws(MQTTError) -> Delivery {
+        let publication = try await collected(original)
         while true {
             do throws(MQTTError) {
-                return try submit(publication)
+                let delivery = try submit(publication)
+                if configuration.session.isDurable { try await untilStored(delivery) }
+                return delivery
             } catch {
                 switch error.code {
                 case .tooManyRequests where publication.qos != .atMostOnce:
@@ -66,6 +82,23 @@ extension Engine {
                 default: throw error
                 }
             }
+        }
+    }
+
+    /// With its payload in memory, when a durable session is to write it down.
+    private func collected(_ publication: Publication) async throws(MQTTError) -> Publication {
+        guard configuration.session.isDurable, publication.qos != .atMostOnce, publication.payload.isStreamed else { return publication }
+        try publication.check()
+        var collected = publication
+        collected.payload = Payload(try await publication.payload.collect(upTo: FixedHeader.maximumRemainingLength))
+        return collected
+    }
+
+    private func untilStored(_ delivery: Delivery) async throws(MQTTError) {
+        do throws(MQTTError) {
+            try await delivery.stored()
+        } catch where error.code == .canceled {
+            throw MQTTError(.abandoned, .unknown, "canceled while the message was being stored: its delivery may go on")
         }
     }
 
@@ -96,6 +129,9 @@ extension Engine {
         case .refused(.down): throw .down
         case .refused(.disabled): throw .denied("\(qos) is disabled: its limit is zero")
         case .refused(.tooManyRequests): throw MQTTError(.tooManyRequests, .notSent, "the queue limit of \(qos) is used up")
+        case .refused(.notStored):
+            let reason = state.withLock { $0.store?.failure?.message } ?? "the store cannot be written"
+            throw MQTTError(.persistence, .notSent, reason)
         }
     }
 
@@ -196,7 +232,7 @@ extension EngineState {
 
     /// The publish cannot be sent any more.
     mutating func fail(_ serial: Serial, _ error: MQTTError) {
-        guard publishes.contains(serial), let accepted = publishes[serial] else { return }
+        guard let accepted = publishes[serial] else { return }
         step(.abandon(serial), at: Instant(nanoseconds: 0))
         // The session goes on with what PUBREC came for.
         guard aftermath.completions.contains(where: { $0.0 === accepted.record }) else { return }

@@ -34,6 +34,10 @@ extension LinkLoss {
             ? MQTTError(.suspended, .unknown, "the client ended before the broker had confirmed the message")
             : MQTTError(.suspended, .notSent, "the client ended before the message was sent")
     }
+
+    static var suspendedInStore: MQTTError {
+        MQTTError(.suspended, .kept, "the client ended before the broker had confirmed the message; the session goes on with it")
+    }
 }
 
 extension Silence {

@@ -31,12 +31,18 @@ public struct Publication: Sendable {
     public var topic: String
     public var qos: QoS
     public var retain: Bool
+    /// What the application calls the message: it is kept with it until it is delivered, and is not sent. With it a delivery is found
+    /// again after a restart, see ``MQTTClient/deliveries``. Up to 65,535 bytes.
+    public var correlationKey: String?
 
-    public init(_ payload: Payload, to topic: String, _ qos: QoS = .atMostOnce, retain: Bool = false) {
+    public init(
+        _ payload: Payload, to topic: String, _ qos: QoS = .atMostOnce, retain: Bool = false, correlationKey: String? = nil
+    ) {
         self.payload = payload
         self.topic = topic
         self.qos = qos
         self.retain = retain
+        self.correlationKey = correlationKey
     }
 
     package func check() throws(MQTTError) {
@@ -45,6 +51,7 @@ public struct Publication: Sendable {
             throw .denied("the payload has \(payload.count) bytes, which no packet holds", "MQTT 3.1.1 section 2.2.3")
         }
         try head.check()
+        guard correlationKey?.utf8.count ?? 0 <= 65_535 else { throw .denied("the correlation key has more than 65,535 bytes") }
         if case .stream = payload.storage {
             throw .denied("a payload that is being received can be read once only: collect it, or publish it from a source")
         }

@@ -15,6 +15,13 @@ struct CommitFlow: Sendable, Equatable {
         return number
     }
 
+    /// The publishes among the records that are not on disk yet.
+    var publishes: [Serial] {
+        (records.base..<records.end).compactMap { number in
+            if case .publish(let serial) = records[number] { serial } else { nil }
+        }
+    }
+
     /// The oldest record up to `number` that is on disk now, with the number of its own commit. Call until nil.
     mutating func next(storedUpTo number: UInt64) -> (record: StoreRecord, number: UInt64)? {
         guard !records.isEmpty, records.base <= number else { return nil }

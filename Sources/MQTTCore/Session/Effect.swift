@@ -42,6 +42,12 @@ package enum Effect: Sendable, Equatable, BitwiseCopyable {
     // The store
     /// Write as commit number `number`, in order.
     case store(StoreRecord, number: UInt64)
+    /// An accepted publish is on disk.
+    case stored(Serial)
+    /// Let go of the payload of an accepted publish: it is in the store.
+    case unload(Serial)
+    /// Read the payload of an accepted publish from the store, and report `loaded` or `unreadable`.
+    case load(Serial)
 }
 
 /// What a durable session writes down.
@@ -52,8 +58,8 @@ package enum StoreRecord: Sendable, Equatable, BitwiseCopyable {
     case received(Serial)
     /// The broker lost the session: it is a publish again, and PUBREC was never.
     case notReceived(Serial)
-    /// It is complete. May be lazy.
-    case removePublish(Serial)
+    /// It is complete, or nobody's. `isLazy`: when it is there again after a crash, it does no harm.
+    case removePublish(Serial, isLazy: Bool)
     /// The identifier of an inbound QoS 2 message that the application owns.
     case inbound(PacketID)
     case removeInbound(PacketID)
@@ -67,12 +73,22 @@ package enum Refusal: UInt8, Sendable, Equatable, BitwiseCopyable {
     case down
     case disabled
     case tooManyRequests
+    /// The store cannot be written.
+    case notStored
 }
 
 /// How an accepted publish came to its end.
 package enum Completion: Sendable, Equatable, BitwiseCopyable {
     case acknowledged(ReasonCode)
     case withdrawn
+    /// It was dropped for another. `perhapsSent`: an earlier run of the session may have sent it.
+    case evicted(perhapsSent: Bool)
+    /// It was in the queue for longer than ``Limits/queuedAge``.
+    case expired(perhapsSent: Bool)
+    /// It could not be written, and is not accepted any more.
+    case notStored
+    /// Its record in the store cannot be read.
+    case unreadable(perhapsSent: Bool)
 }
 
 /// How a request came to its end.

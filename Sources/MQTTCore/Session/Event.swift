@@ -19,6 +19,10 @@ package enum Event: Sendable, Equatable, BitwiseCopyable {
     case publish(qos: QoS, queuedBytes: Int)
     /// Take back a publish that was never sent.
     case withdraw(Serial)
+    /// Drop a publish that did not go out in this run, for the sake of another. Nothing happens when it has to stay.
+    case evict(Serial)
+    /// Drop the oldest such publish of that level.
+    case evictOldest(QoS)
     /// Give up a publish whose payload cannot be had any more. The link it was being written to must be closed.
     case abandon(Serial)
     case subscribe(Ticket, filters: Int)
@@ -52,6 +56,12 @@ package enum Event: Sendable, Equatable, BitwiseCopyable {
     // The store
     /// Everything up to this commit is on disk.
     case stored(upTo: UInt64)
+    /// The store cannot be written. It goes on trying, in order.
+    case storeFailed
+    /// The payload that `load` asked for is in memory.
+    case loaded(Serial)
+    /// The payload that `load` asked for cannot be had.
+    case unreadable(Serial)
 
     // The clock
     /// ``Session/deadline`` has passed.

@@ -147,6 +147,11 @@ struct InboundFlow: Sendable, Equatable {
         }
     }
 
+    /// An earlier run has seen to it that the application owns this message.
+    mutating func restore(_ packetID: PacketID) {
+        if packetID != 0 { received[packetID] = .owned }
+    }
+
     // MARK: The link
 
     /// Releases of this link send nothing from now on. QoS 2 messages in the application's hands stay known.

@@ -6,9 +6,14 @@ public struct Limits: Sendable, Equatable {
     /// QoS 2 publishes that are accepted and not yet complete. Beyond: ``MQTTError/Code/tooManyRequests``, nothing is stored.
     /// Zero disables QoS 2.
     public var exactlyOnce = 10_000
-    /// Bytes of payload in memory of all QoS 1 and 2 publishes that are accepted and not yet complete. A payload that is read
-    /// from its source when it is sent does not count. Beyond: ``MQTTError/Code/tooManyRequests``, nothing is stored.
+    /// Bytes of payload of all QoS 1 and 2 publishes that are accepted and not yet complete. In a volatile session a payload that
+    /// is read from its source when it is sent does not count. Beyond: ``MQTTError/Code/tooManyRequests``, nothing is stored.
     public var queuedBytes = 64 << 20
+    /// How long an accepted publish may wait to go out for the first time. Beyond, it is dropped, and its delivery fails with
+    /// ``MQTTError/Code/expired``. Nil is for ever. Counted in tenths of a second; a durable session counts its time on disk too.
+    public var queuedAge: Duration?
+    /// Bytes of queued publishes that a durable session holds in memory. Beyond, their payloads stay in the store until they are due.
+    public var memoryBytes = 16 << 20
     /// QoS 1 and 2 publishes on the wire at a time, 1 to 49,152. Beyond, accepted ones wait in order.
     public var inFlight = 100
     /// QoS 2 publishes among them, 1 to 49,152. Mosquitto as it comes (`max_inflight_messages 20`) ends the connection of a 3.1.1
@@ -32,7 +37,8 @@ public struct Limits: Sendable, Equatable {
     public static let filtersPerRequest = 65_535
 
     package func check() throws(MQTTError) {
-        guard atLeastOnce >= 0, exactlyOnce >= 0, queuedBytes >= 0 else { throw .denied("a queue limit is negative") }
+        guard atLeastOnce >= 0, exactlyOnce >= 0, queuedBytes >= 0, memoryBytes >= 0 else { throw .denied("a queue limit is negative") }
+        if let queuedAge, queuedAge <= .zero { throw .denied("limits.queuedAge is not above zero") }
         guard 1...PublishID.count ~= inFlight else { throw .denied("limits.inFlight is out of 1 to \(PublishID.count)") }
         guard 1...PublishID.count ~= exactlyOnceInFlight else {
             throw .denied("limits.exactlyOnceInFlight is out of 1 to \(PublishID.count)")

@@ -17,11 +17,13 @@ package struct Session: Sendable, Equatable {
     /// A first attempt that fails may be the end, see `retriesFirstConnect`.
     private var wasOnline = false
     private var leaveTicket: Ticket?
+    /// The last commit failed: nothing new is accepted until one succeeds.
+    var storeIsFailing = false
 
-    /// - Parameter firstSerial: Where the order of acceptance begins. It goes on from run to run of a durable session.
+    /// - Parameter firstSerial: Where the order of acceptance begins. See ``resume(_:)`` for a session that goes on.
     package init(_ configuration: SessionConfiguration, seed: UInt64, firstSerial: Serial = 0) {
         self.configuration = configuration
-        outbound = OutboundFlow(firstSerial: firstSerial)
+        outbound = OutboundFlow(firstSerial: firstSerial, memoryLimit: configuration.isDurable ? configuration.limits.memoryBytes : .max)
         asksForCleanSession = configuration.cleanSession || configuration.alwaysCleanSession
         commits = CommitFlow(isDurable: configuration.isDurable)
         keepAlive = KeepAlive(pauseTimeout: configuration.pauseTimeout, keepAliveSeconds: configuration.keepAliveSeconds)
@@ -34,8 +36,10 @@ package struct Session: Sendable, Equatable {
     package mutating func step(_ event: Event, at now: Instant, into effects: inout Effects) {
         switch event {
         case .start: if phase == .idle { dial(into: &effects) }
-        case .publish(let qos, let queuedBytes): publish(qos, queuedBytes: queuedBytes, into: &effects)
+        case .publish(let qos, let queuedBytes): publish(qos, queuedBytes: queuedBytes, at: now, into: &effects)
         case .withdraw(let serial): withdraw(serial, into: &effects)
+        case .evict(let serial): evict(serial, into: &effects)
+        case .evictOldest(let qos): evict(outbound.evictable(qos), into: &effects)
         case .abandon(let serial): abandon(serial, into: &effects)
         case .subscribe(let ticket, let filters): request(ticket, .subscribe(filters: filters), at: now, into: &effects)
         case .unsubscribe(let ticket): request(ticket, .unsubscribe, at: now, into: &effects)
@@ -53,12 +57,24 @@ package struct Session: Sendable, Equatable {
         case .reading(let isReading): keepAlive.reading(isReading, at: now)
         case .written(let pending): keepAlive.written(pending: pending, at: now)
         case .stored(let number): stored(upTo: number, into: &effects)
+        case .storeFailed: storeFailed(into: &effects)
+        case .loaded(let serial):
+            outbound.loaded(serial)
+            pump(into: &effects)
+        case .unreadable(let serial): unreadable(serial, into: &effects)
         case .tick: tick(at: now, into: &effects)
         }
     }
 
     /// When `tick` is due. It moves with every event; the driver owns exactly one timer.
     package var deadline: Instant? {
+        guard let age = configuration.limits.queuedAge?.nanoseconds, phase != .ended, let expiry = outbound.expiry(age) else {
+            return linkDeadline
+        }
+        return linkDeadline.map { min($0, expiry) } ?? expiry
+    }
+
+    private var linkDeadline: Instant? {
         switch phase {
         case .idle, .connecting, .ended: return nil
         case .waiting(let until): return until
@@ -185,6 +201,7 @@ package struct Session: Sendable, Equatable {
     // MARK: Time
 
     private mutating func tick(at now: Instant, into effects: inout Effects) {
+        expire(at: now, into: &effects)
         switch phase {
         case .idle, .connecting, .ended: break
         case .waiting(let until): if now >= until { dial(into: &effects) }

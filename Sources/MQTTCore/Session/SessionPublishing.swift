@@ -1,6 +1,6 @@
 /// How the session's publishes go through its flows and its store, in both directions.
 extension Session {
-    mutating func publish(_ qos: QoS, queuedBytes: Int, into effects: inout Effects) {
+    mutating func publish(_ qos: QoS, queuedBytes: Int, at now: Instant, into effects: inout Effects) {
         switch phase {
         case .leaving, .ended: return effects.append(.refused(.closed))
         case .idle, .connecting, .handshaking, .waiting:
@@ -10,7 +10,8 @@ extension Session {
             if qos == .atMostOnce { return effects.append(.transmit) }
         }
         if let refusal = outbound.refusal(qos, queuedBytes: queuedBytes, configuration.limits) { return effects.append(.refused(refusal)) }
-        let serial = outbound.accept(qos, queuedBytes: queuedBytes, isStored: !configuration.isDurable)
+        if storeIsFailing { return effects.append(.refused(.notStored)) }
+        let serial = outbound.accept(qos, queuedBytes: queuedBytes, isStored: !configuration.isDurable, at: now)
         effects.append(.accepted(serial))
         if configuration.isDurable { commits.store(.publish(serial), into: &effects) }
         pump(into: &effects)
@@ -18,19 +19,46 @@ extension Session {
 
     mutating func withdraw(_ serial: Serial, into effects: inout Effects) {
         guard phase != .ended, outbound.withdraw(serial) else { return }
-        finish(serial, .withdrawn, into: &effects)
+        drop(serial, .complete, .withdrawn, into: &effects)
+        pump(into: &effects)
     }
 
     mutating func abandon(_ serial: Serial, into effects: inout Effects) {
         guard phase != .ended else { return }
-        switch outbound.abandon(serial, isDurable: configuration.isDurable) {
-        case .refused: break
-        case .complete: finish(serial, .withdrawn, into: &effects)
-        case .released:
-            effects.append(.completed(serial, .withdrawn))
-            if configuration.isDurable { commits.store(.received(serial), into: &effects) }
-        }
+        drop(serial, outbound.abandon(serial, isDurable: configuration.isDurable), .withdrawn, into: &effects)
+        pump(into: &effects)
     }
+
+    mutating func evict(_ serial: Serial?, into effects: inout Effects) {
+        guard phase != .ended, let serial else { return }
+        let completion = Completion.evicted(perhapsSent: serial < outbound.perhapsSentEnd)
+        guard let outcome = outbound.evict(serial, isDurable: configuration.isDurable) else { return }
+        drop(serial, outcome, completion, into: &effects)
+        pump(into: &effects)
+    }
+
+    /// Drops what has waited for too long.
+    mutating func expire(at now: Instant, into effects: inout Effects) {
+        guard let age = configuration.limits.queuedAge?.nanoseconds else { return }
+        while let serial = outbound.expired(age, at: now) {
+            let completion = Completion.expired(perhapsSent: serial < outbound.perhapsSentEnd)
+            drop(serial, outbound.abandon(serial, isDurable: configuration.isDurable), completion, into: &effects)
+        }
+        pump(into: &effects)
+    }
+
+    /// Tells the end of a publish that was not delivered, and brings its end to the store.
+    private mutating func drop(
+        _ serial: Serial, _ outcome: OutboundFlow.AbandonOutcome, _ completion: Completion, into effects: inout Effects
+    ) {
+        if outcome == .refused { return }
+        effects.append(.completed(serial, completion))
+        guard configuration.isDurable else { return }
+        // What ends here must not begin again after a crash.
+        commits.store(outcome == .complete ? .removePublish(serial, isLazy: false) : .received(serial), into: &effects)
+    }
+
+    // MARK: The broker
 
     mutating func pubcomp(_ packetID: PacketID, into effects: inout Effects) {
         switch outbound.pubcomp(packetID) {
@@ -52,7 +80,7 @@ extension Session {
     }
 
     private mutating func forget(_ serial: Serial, into effects: inout Effects) {
-        if configuration.isDurable { commits.store(.removePublish(serial), into: &effects) }
+        if configuration.isDurable { commits.store(.removePublish(serial, isLazy: true), into: &effects) }
         pump(into: &effects)
     }
 
@@ -78,11 +106,20 @@ extension Session {
         inbound.payloadCompleted(commits: &commits, into: &effects)
     }
 
+    // MARK: The store
+
     mutating func stored(upTo number: UInt64, into effects: inout Effects) {
+        guard phase != .ended else { return }
         let isOnline = if case .online = phase { true } else { false }
+        var unloads: [Serial] = []
+        storeIsFailing = false
         while let commit = commits.next(storedUpTo: number) {
             switch commit.record {
-            case .publish(let serial), .notReceived(let serial): outbound.stored(serial)
+            case .publish(let serial):
+                guard let isToUnload = outbound.stored(serial) else { break }
+                effects.append(.stored(serial))
+                if isToUnload { unloads.append(serial) }
+            case .notReceived(let serial): _ = outbound.stored(serial)
             case .received(let serial):
                 if outbound.receivedStored(serial), isOnline { effects.append(.send(.pubrel(PublishID.of(serial)))) }
             case .inbound(let packetID):
@@ -92,6 +129,28 @@ extension Session {
             case .removePublish, .removeAllInbound: break
             }
         }
+        pump(into: &effects)
+        for serial in unloads where outbound.unload(serial) { effects.append(.unload(serial)) }
+    }
+
+    /// What is not on disk yet is not accepted any more, and is removed again in case that part of it is there. New publishes are
+    /// refused until something was stored. Everything else waits.
+    mutating func storeFailed(into effects: inout Effects) {
+        guard phase != .ended else { return }
+        storeIsFailing = true
+        for serial in commits.publishes where outbound.takeBack(serial) { drop(serial, .complete, .notStored, into: &effects) }
+    }
+
+    /// Its record stays in the store: what cannot be read today may be there at the next start.
+    mutating func unreadable(_ serial: Serial, into effects: inout Effects) {
+        guard phase != .ended else { return }
+        let perhapsSent = serial < outbound.perhapsSentEnd
+        switch outbound.abandon(serial, isDurable: configuration.isDurable) {
+        case .refused: return
+        case .complete: break
+        case .released: commits.store(.received(serial), into: &effects)
+        }
+        effects.append(.completed(serial, .unreadable(perhapsSent: perhapsSent)))
         pump(into: &effects)
     }
 }

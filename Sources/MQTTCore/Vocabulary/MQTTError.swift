@@ -87,6 +87,10 @@ extension MQTTError {
         public static let payloadUnavailable = Code("payloadUnavailable")
         /// The client ended while the message was on its way. The session has it, and continues with it.
         public static let suspended = Code("suspended")
+        /// The message was dropped to make room for a newer one, see `Configuration.whenQueueIsFull`.
+        public static let evicted = Code("evicted")
+        /// The message waited for longer than ``Limits/queuedAge``, and was dropped.
+        public static let expired = Code("expired")
         /// The application took the message back before it was sent.
         public static let withdrawn = Code("withdrawn")
     }

@@ -31,11 +31,11 @@ public final class MemorySessionStore: SessionStore {
         }
     }
 
-    public func body(of key: RecordKey) throws(MQTTError) -> [UInt8] {
+    public func record(of key: RecordKey) throws(MQTTError) -> StoredRecord {
         try contents.withLock { contents throws(MQTTError) in
             guard contents.isOpen else { throw .storeNotOpen() }
             guard let record = contents.records[key] else { throw .noRecord() }
-            return record.body
+            return StoredRecord(head: record.head, body: record.body)
         }
     }
 

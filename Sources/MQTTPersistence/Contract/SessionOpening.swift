@@ -9,26 +9,24 @@ package enum StoreUse: Sendable, Hashable {
 }
 
 extension SessionStore {
-    /// Opens the store for the session of this client. An empty identifier takes the stored one.
+    /// Opens the store for the session of this client. To resume, an empty identifier takes the stored one.
     ///
     /// When it throws, the store is closed, and what it held is still there.
     package func open(for clientID: String, _ use: StoreUse) throws(MQTTError) -> StoreContents {
         let contents = try open()
         do throws(MQTTError) {
-            if let stored = contents.clientID, !clientID.isEmpty, stored != clientID {
-                throw MQTTError.otherClient(stored: stored, clientID)
-            }
-            let identifier = clientID.isEmpty ? contents.clientID ?? "" : clientID
-            let client = StoreEntry(.client, head: Array(identifier.utf8), bodyLength: 0)
+            let takesStored = clientID.isEmpty && use == .resume
+            if let stored = contents.clientID, !takesStored, stored != clientID { throw MQTTError.otherClient(stored: stored, clientID) }
+            let client = StoreEntry(.client, head: Array(clientID.utf8), bodyLength: 0)
             switch use {
             case .resume:
                 if contents.clientID == nil, !clientID.isEmpty { try commit([.put(.client, head: client.head)]) }
                 // The record was just written, or it was there.
                 return contents.clientID == nil && !clientID.isEmpty ? contents.led(by: client) : contents
             case .new:
-                try commit(contents.map { .delete($0.key) } + (identifier.isEmpty ? [] : [.put(.client, head: client.head)]))
+                try commit(contents.map { .delete($0.key) } + (clientID.isEmpty ? [] : [.put(.client, head: client.head)]))
                 var empty = StoreContents()
-                if !identifier.isEmpty { empty.append(client) }
+                if !clientID.isEmpty { empty.append(client) }
                 return empty
             }
         } catch {

@@ -45,7 +45,7 @@ public enum Durability: Sendable, Hashable {
 
 /// Keeps what a session must not forget, over the end of the process and of the machine.
 ///
-/// **Threads.** ``open()``, ``commit(_:)``, ``flush()`` and ``close()`` are called by one thread at a time. ``body(of:)`` may come
+/// **Threads.** ``open()``, ``commit(_:)``, ``flush()`` and ``close()`` are called by one thread at a time. ``record(of:)`` may come
 /// at the same time from others. All of them may block, and are never called on an event loop.
 ///
 /// **What survives.** A change is there whole or not at all, in every state that a crash can leave behind. Everything survives that
@@ -65,9 +65,9 @@ public protocol SessionStore: Sendable {
     /// - Throws: Another client or process has it; it is of another version; it cannot be read. Nothing was changed then.
     func open() throws(MQTTError) -> StoreContents
 
-    /// The body of a record that is there.
+    /// A record that is there.
     /// - Throws: There is no such record, or it is damaged, or cannot be read.
-    func body(of key: RecordKey) throws(MQTTError) -> [UInt8]
+    func record(of key: RecordKey) throws(MQTTError) -> StoredRecord
 
     /// Applies the changes in order. When it returns, all of them, and everything before, survives.
     func commit(_ changes: [StoreChange]) throws(MQTTError)
@@ -77,6 +77,17 @@ public protocol SessionStore: Sendable {
 
     /// Flushes as far as that is possible, and sets the store free for the next session. Open it again to go on.
     func close()
+}
+
+/// A record as it was put.
+public struct StoredRecord: Sendable, Hashable {
+    public var head: [UInt8]
+    public var body: [UInt8]
+
+    public init(head: [UInt8], body: [UInt8]) {
+        self.head = head
+        self.body = body
+    }
 }
 
 extension SessionStore {

@@ -41,7 +41,7 @@ public final class DirectorySessionStore: SessionStore {
         }
     }
 
-    public func body(of key: RecordKey) throws(MQTTError) -> [UInt8] {
+    public func record(of key: RecordKey) throws(MQTTError) -> StoredRecord {
         guard state.withLock({ $0?.keys.contains(key) ?? false }) else { throw .noRecord() }
         let bytes: [UInt8]
         do throws(FileFault) {
@@ -49,7 +49,7 @@ public final class DirectorySessionStore: SessionStore {
             bytes = try file.read(at: 0, count: try file.size())
         } catch { throw .cannotRead(error) }
         guard case .intact(let value) = ValueFile.read(bytes), value.key == key else { throw .damagedRecord() }
-        return value.body
+        return StoredRecord(head: value.head, body: value.body)
     }
 
     public func commit(_ changes: [StoreChange]) throws(MQTTError) {

@@ -46,7 +46,7 @@ public final class JournalSessionStore: SessionStore {
         }
     }
 
-    public func body(of key: RecordKey) throws(MQTTError) -> [UInt8] {
+    public func record(of key: RecordKey) throws(MQTTError) -> StoredRecord {
         let found = index.contents.withLock { index in
             index.location(of: key).flatMap { location in index.files[location.segment].map { (location: location, file: $0) } }
         }
@@ -59,7 +59,8 @@ public final class JournalSessionStore: SessionStore {
             header.key == key, header.size == bytes.count,
             Checksum.of(bytes.span.extracting(RecordHeader.length..<bytes.count)) == header.contentChecksum
         else { throw .damagedRecord() }
-        return Array(bytes[(RecordHeader.length + header.headLength)...])
+        let bodyStart = RecordHeader.length + header.headLength
+        return StoredRecord(head: Array(bytes[RecordHeader.length..<bodyStart]), body: Array(bytes[bodyStart...]))
     }
 
     public func commit(_ changes: [StoreChange]) throws(MQTTError) {

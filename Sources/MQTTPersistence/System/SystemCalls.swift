@@ -10,6 +10,13 @@
 
 // The only file of the stores with system calls, and with `unsafe`: paths and buffers go to the C library for the length of a call.
 
+/// The time of day, in milliseconds since 1970: the only clock that a restart does not set back to zero.
+package func wallClockMilliseconds() -> Int64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_REALTIME, &time)
+    return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
+}
+
 /// The disk of this machine.
 package struct SystemFileSystem: StoreFileSystem {
     package init() {}

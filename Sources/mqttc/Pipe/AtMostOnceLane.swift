@@ -33,7 +33,7 @@ final class AtMostOnceLane: Sendable {
     func publish(_ arguments: PublishArguments, _ ticket: OpenReplies.Ticket, timeout: Duration?) {
         if state.withLock({ $0.isRunning }) { return enqueue(arguments, ticket, timeout) }
         do {
-            let delivery = try client.submit(arguments.payload, to: arguments.topic, .atMostOnce, retain: arguments.retain)
+            let delivery = try client.submit(arguments.payload(isStored: false), to: arguments.topic, .atMostOnce, retain: arguments.retain)
             if let timeout { replies.expire(ticket, after: timeout) { [replies] in replies.fail(ticket, .abandoned) } }
             complete(delivery, ticket)
         } catch  where error.code == .tooManyRequests {
@@ -93,12 +93,13 @@ final class AtMostOnceLane: Sendable {
     private func publish(_ item: Item) async throws(MQTTError) -> Delivery {
         let (client, arguments) = (client, item.arguments)
         guard let race = item.race else {
-            return try await client.publish(arguments.payload, to: arguments.topic, .atMostOnce, retain: arguments.retain)
+            return try await client.publish(arguments.payload(isStored: false), to: arguments.topic, .atMostOnce, retain: arguments.retain)
         }
         // The timeout must be able to cancel the wait for room, and the client decides which of the two came first.
         let task = Task { () -> Result<Delivery, MQTTError> in
             do throws(MQTTError) {
-                return .success(try await client.publish(arguments.payload, to: arguments.topic, .atMostOnce, retain: arguments.retain))
+                let payload = arguments.payload(isStored: false)
+                return .success(try await client.publish(payload, to: arguments.topic, .atMostOnce, retain: arguments.retain))
             } catch {
                 return .failure(error)
             }

@@ -11,16 +11,22 @@ struct ConnectArguments {
 
     let configuration: Configuration
     let receive: Receive
+    let isDurable: Bool
 
     init(_ fields: Fields) throws(PipeFailure) {
         try Self.refuseWhatIsMissing(fields)
         let clientID = try fields.text("clientID") ?? ""
         let isClean = try fields.bool("cleanSession") ?? false
         _ = try fields.bool("cleanStart")
-        // A broker must refuse it anyhow [MQTT-3.1.3-8].
-        guard isClean || !clientID.isEmpty else { throw .denied("an empty clientID needs cleanSession") }
+        let store = try fields.string("store")
+        let start = try Self.start(fields)
+        isDurable = store != nil
+        // A broker must refuse it anyhow [MQTT-3.1.3-8]. On resume there may be one in the store.
+        let mayBeStored = store != nil && start == .resume
+        guard isClean || !clientID.isEmpty || mayBeStored else { throw .denied("an empty clientID needs cleanSession") }
 
-        var configuration = Configuration(broker: try Self.broker(fields), session: .volatile(id: clientID, clean: isClean))
+        let session = try Self.session(clientID, store, start, clean: isClean)
+        var configuration = Configuration(broker: try Self.broker(fields), session: session)
         configuration.keepAlive = .seconds(try fields.integer("keepAlive", in: 0...65_535) ?? 0)
         configuration.username = try fields.text("username")
         configuration.password = try Self.password(fields)
@@ -46,17 +52,29 @@ struct ConnectArguments {
         case "5.0": throw .unsupported("version 5.0 is not there yet")
         default: throw .denied("version must be 3.1.1 or 5.0")
         }
-        for name in ["store", "tls", "websocket"] where fields.has(name) {
+        for name in ["tls", "websocket"] where fields.has(name) {
             throw .unsupported("\(name) is not there yet")
         }
         for name in ["sessionExpiry", "receiveMaximum"] where fields.has(name) {
             throw .denied("\(name) is for version 5.0")
         }
         try fields.refuseProperties()
+    }
+
+    private static func start(_ fields: Fields) throws(PipeFailure) -> SessionOptions.Start {
         switch try fields.string("session") ?? "new" {
-        case "new", "resume": break
+        case "new": return .new
+        case "resume": return .resume
         default: throw .denied("session must be new or resume")
         }
+    }
+
+    private static func session(
+        _ clientID: String, _ store: String?, _ start: SessionOptions.Start, clean: Bool
+    ) throws(PipeFailure) -> SessionOptions {
+        guard let store else { return .volatile(id: clientID, clean: clean) }
+        guard !store.isEmpty, !store.utf8.contains(0) else { throw .denied("store is empty or contains U+0000") }
+        return .durable(id: clientID, at: store, start, clean: clean)
     }
 
     private static func broker(_ fields: Fields) throws(PipeFailure) -> Broker {

@@ -40,6 +40,7 @@ final class PipeClient: Sendable {
 
     func start(_ id: Int64) {
         let ticket = replies.open(id)
+        for damage in client.storeDamage { report(Reply.warning(damage.description)) }
         // Before the client runs: the sequence then misses nothing.
         let states = client.connectionStates
         let run = Task { [client] () -> MQTTError? in
@@ -153,9 +154,11 @@ extension PipeClient {
     private func publish(_ op: Op, _ arguments: PublishArguments) {
         let ticket = replies.open(op.id)
         if arguments.qos == .atMostOnce { return lane.publish(arguments, ticket, timeout: op.timeout) }
+        let isStored = self.arguments.isDurable
         let delivery: Delivery
         do {
-            delivery = try client.submit(arguments.payload, to: arguments.topic, arguments.qos, retain: arguments.retain)
+            let payload = arguments.payload(isStored: isStored)
+            delivery = try client.submit(payload, to: arguments.topic, arguments.qos, retain: arguments.retain)
         } catch {
             return replies.fail(ticket, PipeFailure(error))
         }
@@ -163,9 +166,13 @@ extension PipeClient {
             // The store has it: the delivery goes on.
             replies.expire(ticket, after: timeout) { [replies] in replies.fail(ticket, .abandoned) }
         }
-        replies.event("accepted", ticket)
+        if !isStored { replies.event("accepted", ticket) }
         Task { [replies] in
             do throws(MQTTError) {
+                if isStored {
+                    try await delivery.stored()
+                    replies.event("accepted", ticket)
+                }
                 _ = try await delivery.completed
                 replies.succeed(ticket)
             } catch {

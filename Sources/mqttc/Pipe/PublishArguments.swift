@@ -6,7 +6,8 @@ struct PublishArguments {
     private static let remainingLengthLimit = 268_435_455
 
     var topic: String
-    var payload: Payload
+    private var bytes: [UInt8]
+    private var size: Int?
     var qos: QoS
     var retain: Bool
 
@@ -21,17 +22,20 @@ struct PublishArguments {
         self.topic = topic
         qos = try fields.qos() ?? .atMostOnce
         retain = try fields.bool("retain") ?? false
-        payload = try PublishArguments.payload(fields)
+        bytes = try fields.bytes("payload") ?? []
+        size = try fields.integer("payloadSize", in: 0...Self.remainingLengthLimit)
+        if size != nil, fields.has("payload") || fields.has("payloadBase64") {
+            throw .denied("payloadSize excludes the other forms of payload")
+        }
         let identifierLength = qos == .atMostOnce ? 0 : 2
-        guard 2 + topic.utf8.count + identifierLength + payload.count <= Self.remainingLengthLimit else {
+        guard 2 + topic.utf8.count + identifierLength + (size ?? bytes.count) <= Self.remainingLengthLimit else {
             throw .denied("the packet would have a remaining length of more than 268,435,455")
         }
     }
 
-    private static func payload(_ fields: Fields) throws(PipeFailure) -> Payload {
-        let bytes = try fields.bytes("payload")
-        guard let size = try fields.integer("payloadSize", in: 0...remainingLengthLimit) else { return Payload(bytes: bytes ?? []) }
-        guard bytes == nil else { throw .denied("payloadSize excludes the other forms of payload") }
-        return PatternPayload.payload(count: size)
+    /// - Parameter isStored: A store takes whole payloads.
+    func payload(isStored: Bool) -> Payload {
+        guard let size else { return Payload(bytes: bytes) }
+        return isStored ? Payload(bytes: PatternPayload(count: size).bytes(at: 0, count: size)) : PatternPayload.payload(count: size)
     }
 }

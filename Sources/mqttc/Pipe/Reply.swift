@@ -32,6 +32,13 @@ enum Reply {
         return line.finish()
     }
 
+    static func warning(_ message: String) -> [UInt8] {
+        var line = JSONLine()
+        line.add("event", "warning")
+        line.add("message", message)
+        return line.finish()
+    }
+
     static func offline(_ error: MQTTError) -> [UInt8] {
         // Three names only: a connection that was dropped as dead is lost, whoever noticed how.
         let name: PipeFailure.Name =

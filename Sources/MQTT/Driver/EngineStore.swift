@@ -1,0 +1,117 @@
+internal import Logging
+internal import Synchronization
+
+/// How the engine and the store of a durable session come together, work together, and part.
+extension Engine {
+    /// What a durable session brings along from its store.
+    struct Opened {
+        var store: any SessionStore
+        var contents: StoreContents
+
+        /// The identifier that the session was stored under.
+        var clientID: String { contents.clientID ?? "" }
+    }
+
+    static func open(_ options: SessionOptions) throws(MQTTError) -> Opened? {
+        guard case .durable(let store, let use) = options.place else { return nil }
+        return Opened(store: store, contents: try store.open(for: options.clientID, use))
+    }
+
+    /// Connects engine and store. The store is open, and closed when this throws.
+    func attach(_ store: any SessionStore) throws(MQTTError) {
+        do throws(MQTTError) {
+            let queue = try StoreWriter.shared.queue(for: store) { [weak self] event in self?.heard(event) }
+            let link = StoreLink(queue) { [weak self] loaded in self?.loaded(loaded) }
+            state.withLock { $0.store = link }
+        } catch {
+            store.close()
+            throw error
+        }
+    }
+
+    /// On the store's thread.
+    private func heard(_ event: StoreEvent) {
+        switch event {
+        case .stored(let number): perform { $0.step(.stored(upTo: number), at: now) }
+        case .failed(let error, let delay):
+            logger?.error("the store cannot be written", metadata: ["error": "\(error)", "retryAfter": "\(delay)"])
+            perform { state in
+                state.store?.failure = MQTTError(.persistence, .unknown, error.message)
+                state.step(.storeFailed, at: now)
+            }
+        }
+    }
+
+    /// On the store's thread.
+    private func loaded(_ loaded: [StoreLink.Loaded]) {
+        perform { state in
+            for (serial, result) in loaded { state.loaded(serial, result, at: now) }
+        }
+        for case (let serial, .failure(let error)) in loaded {
+            logger?.error("a stored message cannot be read", metadata: ["number": "\(serial)", "error": "\(error)"])
+        }
+    }
+
+    /// Brings the last commits to disk, and sets the store free for the next session, before the end is told.
+    func closeStore(_ unstored: [DeliveryRecord], _ done: @escaping @Sendable () -> Void) {
+        guard let store = state.withLock({ $0.store.take() }) else { return done() }
+        store.close { [logger] error in
+            if let error { logger?.error("the store could not be written at the end", metadata: ["error": "\(error)"]) }
+            for record in unstored {
+                if error == nil { record.stored() }
+                record.resolve(.failure(error ?? LinkLoss.suspendedInStore))
+            }
+            done()
+        }
+    }
+}
+
+extension EngineState {
+    /// Writes down what the session wants to be remembered.
+    mutating func store(_ record: StoreRecord, _ number: UInt64) {
+        switch record {
+        case .publish(let serial):
+            guard let publication = publishes[serial]?.publication else { return }
+            store?.append(publication.stored(under: serial, acceptedAt: wallClockMilliseconds()), number: number)
+        case .received(let serial): store?.append(.put(.received(serial)), number: number)
+        case .notReceived(let serial): store?.append(.delete(.received(serial)), number: number)
+        case .removePublish(let serial, let isLazy): store?.append(.delete(.publish(serial), lazily: isLazy), number: number)
+        case .inbound(let packetID): store?.append(.put(.inbound(packetID)), number: number)
+        case .removeInbound(let packetID): store?.append(.delete(.inbound(packetID)), number: number)
+        case .removeAllInbound: store?.append(.deleteAllInbound, number: number)
+        }
+    }
+
+    /// A publish is in the store now, so that its payload need not be in memory.
+    mutating func unload(_ serial: Serial) {
+        guard var accepted = publishes.remove(serial) else { return }
+        // Nobody holds the handle: then nothing is left to be told.
+        if isKnownUniquelyReferenced(&accepted.record) { return }
+        accepted.publication = nil
+        publishes.insert(accepted, at: serial)
+    }
+
+    mutating func loaded(_ serial: Serial, _ result: Result<Publication, MQTTError>, at now: Instant) {
+        switch result {
+        case .success(let publication):
+            // It may have been dropped meanwhile.
+            guard session.isUnfinished(serial), session.phase != .ended else { return }
+            if publishes.contains(serial) {
+                publishes[present: serial].publication = publication
+            } else {
+                publishes.insert(Accepted(publication: publication, record: DeliveryRecord(isStored: true)), at: serial)
+            }
+            step(.loaded(serial), at: now)
+        case .failure: step(.unreadable(serial), at: now)
+        }
+    }
+
+    /// The handle of a publish that is on its way. Made when there is none.
+    mutating func record(of serial: Serial) -> DeliveryRecord? {
+        guard session.isUnfinished(serial) else { return nil }
+        if let known = publishes[serial] { return known.record }
+        let record = DeliveryRecord(isStored: true)
+        publishes.insert(Accepted(publication: nil, record: record), at: serial)
+        return record
+    }
+}

@@ -1,0 +1,117 @@
+/// What the application does to its publishes: hand over, take back, give up; and what the queue's bounds do to them.
+extension OutboundFlow {
+    func refusal(_ qos: QoS, queuedBytes bytes: Int, _ limits: Limits) -> Refusal? {
+        let (count, limit) = qos == .atLeastOnce ? (atLeastOnceCount, limits.atLeastOnce) : (exactlyOnceCount, limits.exactlyOnce)
+        if limit == 0 { return .disabled }
+        return count >= limit || queuedBytes + bytes > limits.queuedBytes ? .tooManyRequests : nil
+    }
+
+    mutating func accept(_ qos: QoS, queuedBytes bytes: Int, isStored: Bool, at now: Instant) -> Serial {
+        let serial = publishes.end
+        var publish = Publish(
+            state: isStored ? .queued : .storing, qos: qos, bytes: UInt32(clamping: bytes), acceptedAt: Self.tenths(now, roundedUp: true))
+        if !isStored, memoryBytes >= memoryLimit { publish.marks.insert(.unloads) }
+        enter(publish)
+        publishes.append(publish)
+        return serial
+    }
+
+    /// Takes its place in the queue.
+    mutating func enter(_ publish: Publish) {
+        if publish.qos == .atLeastOnce { atLeastOnceCount += 1 } else { exactlyOnceCount += 1 }
+        queuedBytes += Int(publish.bytes)
+        if !publish.marks.contains(.absent) { memoryBytes += Self.memory(publish) }
+    }
+
+    /// Whether it was never sent, and so could be taken back.
+    mutating func withdraw(_ serial: Serial) -> Bool {
+        // A publish whose session was lost counts as never sent under its identifier, but it may have arrived.
+        guard serial >= perhapsSentEnd, let publish = publishes[serial] else { return false }
+        guard publish.state == .storing || publish.state == .queued else { return false }
+        complete(serial)
+        return true
+    }
+
+    enum AbandonOutcome: Equatable {
+        case refused
+        /// It is gone.
+        case complete
+        /// It is gone for the application; PUBREL goes out once that is stored.
+        case released
+    }
+
+    /// Gives up a publish that PUBREC has not come for: its payload cannot be sent again.
+    ///
+    /// At QoS 2 the broker may have got an earlier PUBLISH, and then keeps the identifier until PUBREL [MQTT-4.3.3-2]: a later
+    /// message under it would be dropped as a repetition. So PUBREL goes out on the next link as if PUBREC had come.
+    mutating func abandon(_ serial: Serial, isDurable: Bool) -> AbandonOutcome {
+        guard let publish = publishes[serial], !publish.marks.contains(.givenUp) else { return .refused }
+        switch publish.state {
+        case .sent where publish.qos == .exactlyOnce, .queued where publish.qos == .exactlyOnce && serial < perhapsSentEnd:
+            release(serial, isDurable: isDurable)
+            leaveQueue(publish)
+            publishes[present: serial].marks.insert(.givenUp)
+            return .released
+        case .storing, .queued, .sent, .storingAgain:
+            complete(serial)
+            return .complete
+        case .storingReceived, .received: return .refused
+        }
+    }
+
+    // MARK: Bounds
+
+    /// Whether it may go for the queue's sake: it did not go out in this run.
+    ///
+    /// At QoS 2 an earlier run may have left its identifier with the broker. Those are ended one window at a time: in it identifiers
+    /// are unambiguous.
+    private func mayBeDropped(_ serial: Serial) -> Bool {
+        guard serial >= sentEnd, let publish = publishes[serial], !publish.marks.contains(.givenUp) else { return false }
+        guard publish.state == .queued || publish.state == .storing else { return false }
+        return publish.qos == .atLeastOnce || serial >= resumedEnd || serial < publishes.base + UInt64(PublishID.count)
+    }
+
+    /// Drops one publish for the sake of another. Nil when it has to stay.
+    mutating func evict(_ serial: Serial, isDurable: Bool) -> AbandonOutcome? {
+        mayBeDropped(serial) ? abandon(serial, isDurable: isDurable) : nil
+    }
+
+    /// The oldest publish of that level that may be dropped.
+    mutating func evictable(_ qos: QoS) -> Serial? {
+        let cursor = qos == .atLeastOnce ? atLeastOnceCursor : exactlyOnceCursor
+        let found = publishes.numbers(from: max(cursor, sentEnd)).first { publishes[$0]?.qos == qos && mayBeDropped($0) }
+        let next = found ?? publishes.end
+        if qos == .atLeastOnce { atLeastOnceCursor = next } else { exactlyOnceCursor = next }
+        return found
+    }
+
+    /// The oldest publish that was accepted before that time and may be dropped; they are in the order of acceptance.
+    func expired(_ age: Int64, at now: Instant) -> Serial? {
+        let limit = Self.tenths(now + -age, roundedUp: false)
+        for serial in publishes.numbers(from: sentEnd) {
+            guard publishes[present: serial].acceptedAt <= limit else { return nil }
+            if mayBeDropped(serial) { return serial }
+        }
+        return nil
+    }
+
+    /// When the oldest publish that may be dropped is of that age.
+    func expiry(_ age: Int64) -> Instant? {
+        for serial in publishes.numbers(from: sentEnd) where mayBeDropped(serial) {
+            return publishes[present: serial].acceptedInstant + age
+        }
+        return nil
+    }
+
+    fileprivate static var tenth: Int64 { 100_000_000 }
+
+    static func tenths(_ instant: Instant, roundedUp: Bool) -> Int32 {
+        let (quotient, remainder) = instant.nanoseconds.quotientAndRemainder(dividingBy: tenth)
+        let floor = remainder < 0 ? quotient - 1 : quotient
+        return Int32(clamping: roundedUp && remainder != 0 ? floor + 1 : floor)
+    }
+}
+
+extension OutboundFlow.Publish {
+    var acceptedInstant: Instant { Instant(nanoseconds: Int64(acceptedAt) * OutboundFlow.tenth) }
+}

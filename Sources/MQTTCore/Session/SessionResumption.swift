@@ -1,0 +1,52 @@
+/// How a session goes on where an earlier run of it ended, before it starts.
+extension Session {
+    /// Puts a publish behind the others: in the order of their numbers. Returns false when it is not behind them, or so far behind that
+    /// the numbers cannot be those of one session.
+    package mutating func resume(_ publish: ResumedPublish) -> Bool { phase == .idle && outbound.restore(publish) }
+
+    /// PUBREC came for that publish. In the order of PUBRECs. Returns false when there is no such publish of QoS 2.
+    package mutating func resumeReceived(_ serial: Serial) -> Bool { phase == .idle && outbound.restoreReceived(serial) }
+
+    /// That publish is lost, and may have been sent: its identifier is to be set free at the broker.
+    package mutating func resumeGivenUp(_ serial: Serial) -> Bool { phase == .idle && outbound.restoreGivenUp(serial) }
+
+    /// The application owns the QoS 2 message of this identifier.
+    package mutating func resumeInbound(_ packetID: PacketID) {
+        if phase == .idle { inbound.restore(packetID) }
+    }
+
+    /// New publishes get numbers from this one on, unless it has been used.
+    package mutating func resumeNumbering(at serial: Serial) {
+        if phase == .idle { outbound.begin(at: serial) }
+    }
+
+    /// Publishes that were accepted and have not come to their end.
+    package var outboundCount: Int { outbound.count }
+    /// Publishes with lower numbers have all come to their end.
+    package var outboundBase: Serial { outbound.publishes.base }
+    /// The next publish gets this number.
+    package var outboundEnd: Serial { outbound.publishes.end }
+
+    /// Whether it has not come to its end.
+    package func isUnfinished(_ serial: Serial) -> Bool {
+        outbound.publishes[serial].map { !$0.marks.contains(.givenUp) } ?? false
+    }
+
+    /// What is known of the publishes that have not come to their end, in order.
+    package func unfinished(from serial: Serial) -> some Sequence<UnfinishedPublish> {
+        outbound.publishes.numbers(from: serial).lazy.compactMap { serial in
+            guard let publish = outbound.publishes[serial], !publish.marks.contains(.givenUp) else { return nil }
+            return UnfinishedPublish(serial: serial, qos: publish.qos, bytes: Int(publish.bytes), acceptedAt: publish.acceptedInstant)
+        }
+    }
+}
+
+/// A publish on its way.
+package struct UnfinishedPublish: Sendable, Equatable, BitwiseCopyable {
+    package var serial: Serial
+    package var qos: QoS
+    /// Of its payload.
+    package var bytes: Int
+    /// To a tenth of a second.
+    package var acceptedAt: Instant
+}
