@@ -34,6 +34,14 @@ import Testing
         .swapsReceived: [.deliveredInOrder],
         .hidesSessionLoss: [.exactlyOnce],
         .sendsBehindDisconnect: [.nothingSentOffline],
+        .skipsSync: [.storedSurvives, .exactlyOnce],
+        .releasesBeforeStored: [.storedBeforeSent],
+        .completesBeforeRemoved: [.storedBeforeSent],
+        .forgetsSerials: [.storedSurvives],
+        .forgetsInbound: [.exactlyOnce],
+        .forgetsReceived: [.exactlyOnce, .storedSurvives, .brokerViolation],
+        .forgetsEarlierSending: [.duplicateFlag],
+        .reportsLoadedEarly: [.payloadIntact],
     ]
 
     @Test func aFindingCanBeReplayedAndShrunk() async throws {

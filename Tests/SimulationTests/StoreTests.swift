@@ -10,13 +10,13 @@ import Testing
 
     /// A short session in which nothing goes wrong but that one crash: with each store that the seeds give.
     private func short(_ seed: UInt64) -> WorldSettings {
-        var settings = WorldSettings(seed: seed, events: 60)
+        var settings = WorldSettings(seed: seed, events: 25)
         settings.isDurable = true
         settings.faults = []
         return settings
     }
 
-    @Test("A short session ends at every write, killed, or with any part of what was not synced", arguments: 0..<8 as Range<UInt64>)
+    @Test("A short session ends at every write, killed, or with any part of what was not synced", arguments: 0..<4 as Range<UInt64>)
     func everyWrite(seed: UInt64) {
         let whole = World.run(short(seed))
         #expect(whole.failure == nil && whole.writes > 0)
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test("A short session ends at every effect that the session wants", arguments: 100..<104 as Range<UInt64>)
+    @Test("A short session ends at every effect that the session wants", arguments: 4..<6 as Range<UInt64>)
     func everyEffect(seed: UInt64) {
         let whole = World.run(short(seed))
         #expect(whole.failure == nil && whole.effects > 0)
@@ -47,7 +47,7 @@ import Testing
 
     @Test("Long sessions by seed, with everything that can go wrong", arguments: 0..<2)
     func longSessions(part: Int) async {
-        var campaign = Campaign(seed: 3_000_000 + UInt64(part) * 1_000, worlds: 60, events: 600)
+        var campaign = Campaign(seed: 3_000_000 + UInt64(part) * 1_000, worlds: 30, events: 400)
         campaign.isDurable = true
         let report = await campaign.run()
         #expect(report.findings.first == nil, "\(report.findings.first.map { "\($0.failure)\n\($0.command)" } ?? "")")
