@@ -56,6 +56,25 @@ import Testing
         #expect(contents.map(\.key) == [.client, .publish(1)])
     }
 
+    @Test("Records that were promised, and are written anew because they cannot be synced, outlive a power cut meanwhile")
+    func rewritten() throws {
+        for stop in 1...8 {
+            for seed in 0..<40 as Range<UInt64> {
+                let disk = SimulatedDisk()
+                let store = JournalSessionStore(at: "store", files: disk)
+                _ = try store.open()
+                try store.commit([.put(.client, head: [65])] + (0..<6).map { .put(.publish($0), body: [UInt8](repeating: 7, count: 400)) })
+                store.close()
+                let begin = disk.operations
+                disk.set(SimulatedDisk.Faults(stopAfter: begin + stop, failing: [begin + 1]))
+                _ = try? JournalSessionStore(at: "store", files: disk).open()
+                var random = SeededRandom(seed: seed)
+                let contents = try JournalSessionStore(at: "store", files: disk.crashed(.anySectors, &random)).open()
+                #expect(contents.map(\.key) == [.client] + (0..<6).map { .publish($0) }, "stopped after \(stop), seed \(seed)")
+            }
+        }
+    }
+
     @Test("A short history, cut after each operation", arguments: StoreKind.onDisk)
     func short(_ kind: StoreKind) throws {
         let disk = SimulatedDisk()

@@ -65,6 +65,8 @@ extension World {
 
     mutating func crash(_ kind: CrashKind) {
         guard failure == nil, !shell.isDown, !shell.isEnded else { return }
+        // What a failed sync left with the operating system looks like a file to the next process, and may not be one: Format.md.
+        let kind = kind == .kill && storage.failures > 0 ? .powerCut(.nothing) : kind
         marks.hit(kind == .kill ? .kill : .powerCut)
         trace.note(now, .fault, text: "--- the process ends: \(kind)")
         dropConnection(kind)

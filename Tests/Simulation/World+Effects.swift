@@ -22,7 +22,9 @@ extension World {
         case .completed(let serial, let completion): completed(serial, completion)
         case .sessionLost(let serial):
             if outbound[serial].isReceived { marks.hit(.sessionLossAfterPubrec) }
-            if settings.canary != .hidesSessionLoss { outbound.sessionLost(serial, on: shell.link, isDurable: plan.configuration.isDurable) }
+            if settings.canary != .hidesSessionLoss {
+                outbound.sessionLost(serial, on: shell.link, isDurable: plan.configuration.isDurable)
+            }
         case .resolved(let ticket, let resolution): resolved(ticket, resolution)
         case .deliver(let receipt): deliver(receipt)
         case .discard: discard()

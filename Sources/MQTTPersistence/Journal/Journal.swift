@@ -190,6 +190,12 @@ struct Journal: Sendable {
         var batch = Batch()
         try startSegment(into: &batch)
         for (change, sequence) in unsynced { append(change, RecordHeader(change, sequence: sequence), to: &batch) }
+        if !unsynced.isEmpty {
+            // The header makes void what these records stand for, some of which may have been promised: it comes when they are safe.
+            let last = segments[segments.count - 1]
+            try last.file.write(Array(batch.bytes[SegmentHeader.length...]), at: SegmentHeader.length)
+            try last.file.sync()
+        }
         try finish(&batch, synced: true)
     }
 
