@@ -69,7 +69,7 @@ extension Engine {
         let (known, absent, last) = state.withLock { state in
             var known: [(UnfinishedPublish, Publication)] = []
             var absent: [UnfinishedPublish] = []
-            for publish in state.session.unfinished(from: first).prefix(while: { $0.serial < end }).prefix(Self.step) {
+            for publish in state.session.unfinished(in: first..<max(first, end), upTo: Self.step) {
                 if let publication = state.publishes[publish.serial]?.publication {
                     known.append((publish, publication))
                 } else {

@@ -32,12 +32,18 @@ extension Session {
         outbound.publishes[serial].map { !$0.marks.contains(.givenUp) } ?? false
     }
 
-    /// What is known of the publishes that have not come to their end, in order.
-    package func unfinished(from serial: Serial) -> some Sequence<UnfinishedPublish> {
-        outbound.publishes.numbers(from: serial).lazy.compactMap { serial in
-            guard let publish = outbound.publishes[serial], !publish.marks.contains(.givenUp) else { return nil }
-            return UnfinishedPublish(serial: serial, qos: publish.qos, bytes: Int(publish.bytes), acceptedAt: publish.acceptedInstant)
+    /// The first publishes of these numbers that have not come to their end, in order.
+    package func unfinished(in serials: Range<Serial>, upTo count: Int) -> [UnfinishedPublish] {
+        var found: [UnfinishedPublish] = []
+        var next = serials.lowerBound
+        while found.count < count, let serial = outbound.publishes.next(from: next), serial < serials.upperBound {
+            next = serial + 1
+            let publish = outbound.publishes[present: serial]
+            if publish.marks.contains(.givenUp) { continue }
+            found.append(
+                UnfinishedPublish(serial: serial, qos: publish.qos, bytes: Int(publish.bytes), acceptedAt: publish.acceptedInstant))
         }
+        return found
     }
 }
 
