@@ -79,8 +79,16 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // A disk in memory that forgets, tears and fails, for the tests of the stores and for the simulation.
+        .target(name: "DiskSimulation", dependencies: ["MQTTPersistence"], path: "Tests/DiskSimulation", swiftSettings: settings),
+
         // Whole worlds on virtual time. A library, so that the tests run a slice of it and `simulate` runs any number.
-        .target(name: "Simulation", dependencies: ["MQTTCore", "MQTTTesting"], path: "Tests/Simulation", swiftSettings: settings),
+        .target(
+            name: "Simulation",
+            dependencies: ["MQTTCore", "MQTTPersistence", "MQTTTesting", "DiskSimulation"],
+            path: "Tests/Simulation",
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "simulate",
             dependencies: ["Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser")],
@@ -96,7 +104,8 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: settings),
-        .testTarget(name: "MQTTPersistenceTests", dependencies: ["MQTTCore", "MQTTPersistence"], swiftSettings: settings),
+        .testTarget(
+            name: "MQTTPersistenceTests", dependencies: ["MQTTCore", "MQTTPersistence", "DiskSimulation"], swiftSettings: settings),
         .testTarget(
             name: "MQTTTransportTests",
             dependencies: [

@@ -1,3 +1,4 @@
+import DiskSimulation
 import MQTTCore
 import Synchronization
 import Testing
@@ -6,22 +7,35 @@ import Testing
 
 /// The thread that all stores share.
 @Suite struct StoreWriterTests {
+    /// So many failures are left.
+    private struct Countdown: ExpressibleByIntegerLiteral {
+        var rest: Int
+        init(integerLiteral rest: Int) { self.rest = rest }
+
+        mutating func next() -> Bool {
+            defer { rest = max(0, rest - 1) }
+            return rest > 0
+        }
+    }
+
     /// A store in memory that fails as often as it is told, counts, and waits for a signal before each commit if there is one.
     private final class ScriptedStore: SessionStore {
         let memory = MemorySessionStore()
         let durability: Durability
         let gate: WakeUp?
-        let failures: Mutex<Int>
+        let failures: Mutex<Countdown>
+        let flushFailures: Mutex<Countdown>
         let commits = Mutex<[Int]>([])
         let begun: AsyncStream<Void>.Continuation
         let flushed: AsyncStream<Void>.Continuation
 
         init(
-            failures: Int = 0, gate: WakeUp? = nil, durability: Durability = .everyCommit,
+            failures: Countdown = 0, flushFailures: Countdown = 0, gate: WakeUp? = nil, durability: Durability = .everyCommit,
             begun: AsyncStream<Void>.Continuation = AsyncStream.makeStream().continuation,
             flushed: AsyncStream<Void>.Continuation = AsyncStream.makeStream().continuation
         ) throws {
             self.failures = Mutex(failures)
+            self.flushFailures = Mutex(flushFailures)
             self.gate = gate
             self.durability = durability
             self.begun = begun
@@ -31,17 +45,16 @@ import Testing
 
         func open() throws(MQTTError) -> StoreContents { try memory.open() }
         func record(of key: RecordKey) throws(MQTTError) -> StoredRecord { try memory.record(of: key) }
-        func flush() throws(MQTTError) { flushed.yield() }
+        func flush() throws(MQTTError) {
+            if flushFailures.withLock({ $0.next() }) { throw .cannotWrite(SimulatedDisk.full) }
+            flushed.yield()
+        }
         func close() { memory.close() }
 
         func commit(_ changes: [StoreChange]) throws(MQTTError) {
             begun.yield()
             gate?.wait(atMost: nil)
-            let fails = failures.withLock { failures in
-                defer { failures = max(0, failures - 1) }
-                return failures > 0
-            }
-            if fails { throw .cannotWrite(SimulatedDisk.full) }
+            if failures.withLock({ $0.next() }) { throw .cannotWrite(SimulatedDisk.full) }
             commits.withLock { $0.append(changes.count) }
             try memory.commit(changes)
         }
@@ -140,6 +153,17 @@ import Testing
         let (queue, _) = try queue(StoreWriter(), store)
         queue.commit([.put(.publish(1))], number: 1)
         await flushes.next()
+        #expect(await close(queue) == nil)
+    }
+
+    @Test("When a flush fails and then goes well, both are told: else a session would wait for ever before it accepts anything")
+    func flushFails() async throws {
+        let store = try ScriptedStore(flushFailures: 1, durability: .interval(.milliseconds(1)))
+        var (queue, events) = try queue(StoreWriter(firstRetry: .milliseconds(1)), store)
+        queue.commit([.put(.publish(1))], number: 1)
+        #expect(await events.next() == .stored(upTo: 1))
+        #expect(await events.next() == .failed(.cannotWrite(SimulatedDisk.full), retryAfter: .milliseconds(1)))
+        #expect(await events.next() == .stored(upTo: 1))
         #expect(await close(queue) == nil)
     }
 

@@ -103,7 +103,7 @@ extension World {
         disk.issued = number
         switch record {
         case .publish(let serial), .notReceived(let serial): outbound[serial].publishCommit = number
-        case .received(let serial): outbound[serial].receivedCommit = number
+        case .received(let serial), .givenUp(let serial): outbound[serial].receivedCommit = number
         case .removePublish: break
         case .inbound(let packetID): inbound.storeInbound(packetID, commit: number)
         case .removeInbound(let packetID): inbound.storeRemoval(packetID, commit: number)

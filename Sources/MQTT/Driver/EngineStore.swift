@@ -74,6 +74,7 @@ extension EngineState {
             guard let publication = publishes[serial]?.publication else { return }
             store?.append(publication.stored(under: serial, acceptedAt: wallClockMilliseconds()), number: number)
         case .received(let serial): store?.append(.put(.received(serial)), number: number)
+        case .givenUp(let serial): store?.append(.giveUp(serial), number: number)
         case .notReceived(let serial): store?.append(.delete(.received(serial)), number: number)
         case .removePublish(let serial, let isLazy): store?.append(.delete(.publish(serial), lazily: isLazy), number: number)
         case .inbound(let packetID): store?.append(.put(.inbound(packetID)), number: number)

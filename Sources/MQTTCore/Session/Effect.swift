@@ -56,6 +56,8 @@ package enum StoreRecord: Sendable, Equatable, BitwiseCopyable {
     case publish(Serial)
     /// PUBREC came for it: from now on PUBREL goes out instead.
     case received(Serial)
+    /// The application knows its end already, and it may have been sent: after a crash only its identifier is to be set free.
+    case givenUp(Serial)
     /// The broker lost the session: it is a publish again, and PUBREC was never.
     case notReceived(Serial)
     /// It is complete, or nobody's. `isLazy`: when it is there again after a crash, it does no harm.

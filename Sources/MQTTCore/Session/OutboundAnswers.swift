@@ -41,8 +41,7 @@ extension OutboundFlow {
     mutating func receivedStored(_ serial: Serial) -> Bool {
         guard let publish = publishes[serial], publish.state == .storingReceived else { return false }
         publishes[present: serial].state = .received
-        // A link on which it was given up ends: its last PUBLISH may be incomplete.
-        return !publish.marks.isSuperset(of: [.givenUp, .counted])
+        return !publish.marks.contains(.cutShort)
     }
 
     enum PubcompOutcome: Equatable {

@@ -36,6 +36,8 @@ struct OutboundFlow: Sendable, Equatable {
         static let loading = Marks(rawValue: 16)
         /// The payload leaves memory as soon as it is stored.
         static let unloads = Marks(rawValue: 32)
+        /// Given up while its PUBLISH was being written: nothing may follow that on this link, which ends.
+        static let cutShort = Marks(rawValue: 64)
     }
 
     struct Publish: Sendable, Equatable {
@@ -60,9 +62,11 @@ struct OutboundFlow: Sendable, Equatable {
     var resumedEnd: Serial
     /// All below were read from the store ahead of their turn, as far as that was needed.
     var loadCursor: Serial
-    /// Where to look for the oldest publish of QoS 1 that could be evicted, and of QoS 2.
+    /// Where to look for the oldest publish of QoS 1 that may be dropped for another, and of QoS 2.
     var atLeastOnceCursor: Serial
     var exactlyOnceCursor: Serial
+    /// Where to look for the oldest that may be dropped for its age.
+    var ageCursor: Serial
     var inFlight = 0
     var exactlyOnceInFlight = 0
     var receivedCount: UInt32 = 0
@@ -84,6 +88,7 @@ struct OutboundFlow: Sendable, Equatable {
         loadCursor = firstSerial
         atLeastOnceCursor = firstSerial
         exactlyOnceCursor = firstSerial
+        ageCursor = firstSerial
     }
 
     /// Publishes whose end the application waits for.

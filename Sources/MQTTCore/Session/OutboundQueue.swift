@@ -51,6 +51,7 @@ extension OutboundFlow {
             release(serial, isDurable: isDurable)
             leaveQueue(publish)
             publishes[present: serial].marks.insert(.givenUp)
+            if publish.marks.contains(.counted) { publishes[present: serial].marks.insert(.cutShort) }
             return .released
         case .storing, .queued, .sent, .storingAgain:
             complete(serial)
@@ -62,13 +63,17 @@ extension OutboundFlow {
     // MARK: Bounds
 
     /// Whether it may go for the queue's sake: it did not go out in this run.
-    ///
+    private func mayBeDropped(_ serial: Serial) -> Bool { isCandidate(serial) && isUnambiguous(serial) }
+
+    private func isCandidate(_ serial: Serial) -> Bool {
+        guard serial >= sentEnd, let publish = publishes[serial], !publish.marks.contains(.givenUp) else { return false }
+        return publish.state == .queued || publish.state == .storing
+    }
+
     /// At QoS 2 an earlier run may have left its identifier with the broker. Those are ended one window at a time: in it identifiers
     /// are unambiguous.
-    private func mayBeDropped(_ serial: Serial) -> Bool {
-        guard serial >= sentEnd, let publish = publishes[serial], !publish.marks.contains(.givenUp) else { return false }
-        guard publish.state == .queued || publish.state == .storing else { return false }
-        return publish.qos == .atLeastOnce || serial >= resumedEnd || serial < publishes.base + UInt64(PublishID.count)
+    private func isUnambiguous(_ serial: Serial) -> Bool {
+        publishes[serial]?.qos == .atLeastOnce || serial >= resumedEnd || serial < publishes.base + UInt64(PublishID.count)
     }
 
     /// Drops one publish for the sake of another. Nil when it has to stay.
@@ -78,29 +83,30 @@ extension OutboundFlow {
 
     /// The oldest publish of that level that may be dropped.
     mutating func evictable(_ qos: QoS) -> Serial? {
-        let cursor = qos == .atLeastOnce ? atLeastOnceCursor : exactlyOnceCursor
-        let found = publishes.numbers(from: max(cursor, sentEnd)).first { publishes[$0]?.qos == qos && mayBeDropped($0) }
-        let next = found ?? publishes.end
-        if qos == .atLeastOnce { atLeastOnceCursor = next } else { exactlyOnceCursor = next }
-        return found
+        let start = qos == .atLeastOnce ? atLeastOnceCursor : exactlyOnceCursor
+        let oldest = candidate(from: start, qos)
+        // What was passed over once is not looked at again.
+        if qos == .atLeastOnce { atLeastOnceCursor = oldest ?? publishes.end } else { exactlyOnceCursor = oldest ?? publishes.end }
+        guard let oldest, !isUnambiguous(oldest) else { return oldest }
+        // Those behind it are no better, up to the first of this run.
+        return candidate(from: resumedEnd, qos)
     }
 
-    /// The oldest publish that was accepted before that time and may be dropped; they are in the order of acceptance.
-    func expired(_ age: Int64, at now: Instant) -> Serial? {
-        let limit = Self.tenths(now + -age, roundedUp: false)
-        for serial in publishes.numbers(from: sentEnd) {
-            guard publishes[present: serial].acceptedAt <= limit else { return nil }
-            if mayBeDropped(serial) { return serial }
-        }
-        return nil
+    /// The oldest publish, when it was accepted before that time and may be dropped. The next one is asked for when it is gone.
+    mutating func expired(_ age: Int64, at now: Instant) -> Serial? {
+        ageCursor = candidate(from: ageCursor) ?? publishes.end
+        guard let serial = ageing, publishes[present: serial].acceptedAt <= Self.tenths(now + -age, roundedUp: false) else { return nil }
+        return serial
     }
 
-    /// When the oldest publish that may be dropped is of that age.
-    func expiry(_ age: Int64) -> Instant? {
-        for serial in publishes.numbers(from: sentEnd) where mayBeDropped(serial) {
-            return publishes[present: serial].acceptedInstant + age
-        }
-        return nil
+    /// When that publish is of that age.
+    func expiry(_ age: Int64) -> Instant? { ageing.map { publishes[present: $0].acceptedInstant + age } }
+
+    /// The oldest publish, unless it has to wait until identifiers are free: those behind it wait with it.
+    private var ageing: Serial? { candidate(from: ageCursor).flatMap { isUnambiguous($0) ? $0 : nil } }
+
+    private func candidate(from serial: Serial, _ qos: QoS? = nil) -> Serial? {
+        publishes.numbers(from: max(serial, sentEnd)).first { isCandidate($0) && (qos == nil || publishes[$0]?.qos == qos) }
     }
 
     fileprivate static var tenth: Int64 { 100_000_000 }

@@ -16,7 +16,7 @@ extension OutboundFlow {
         while let serial = publishes.next(from: next), serial < perhapsSentEnd {
             next = serial + 1
             let publish = publishes[present: serial]
-            publishes[present: serial].marks.remove(.counted)
+            publishes[present: serial].marks.subtract([.counted, .cutShort])
             if publish.state == .received { released.append(serial) }
             if publish.state == .storingReceived { count(serial) }
         }
@@ -32,13 +32,17 @@ extension OutboundFlow {
     /// given up nothing is left.
     mutating func restart(isDurable: Bool, into effects: inout Effects) -> [StoreRecord] {
         linkLost()
+        // What PUBREC came for may be queued again.
+        atLeastOnceCursor = publishes.base
+        exactlyOnceCursor = publishes.base
+        ageCursor = publishes.base
         var records: [StoreRecord] = []
         var givenUp: [Serial] = []
         var affected: [Serial] = []
         var next = publishes.base
         while let serial = publishes.next(from: next), serial < perhapsSentEnd {
             next = serial + 1
-            publishes[present: serial].marks.remove(.counted)
+            publishes[present: serial].marks.subtract([.counted, .cutShort])
             let publish = publishes[present: serial]
             switch publish.state {
             case .received, .storingReceived:

@@ -53,9 +53,11 @@ package struct PagedRing<Element> {
 
     /// Adds an element under a number that is not there.
     package mutating func insert(_ element: Element, at number: UInt64) {
-        reach(from: isEmpty ? number : Swift.min(base, number), to: isEmpty ? number : Swift.max(end - 1, number))
-        base = isEmpty ? number : Swift.min(base, number)
-        end = Swift.max(end, number + 1)
+        let first = isEmpty ? number : Swift.min(base, number)
+        let last = Swift.max(end, number + 1) - 1
+        reach(from: first, to: last)
+        base = first
+        end = last + 1
         let (index, slot) = (page(number), slot(number))
         if pages[index] == nil {
             pages[index] = spare ?? Page()
@@ -70,8 +72,9 @@ package struct PagedRing<Element> {
     /// Leaves out the numbers up to this one.
     package mutating func skip(to number: UInt64) {
         guard number > end else { return }
+        // Numbers that are left out have places too: else each would have that of another.
+        if isEmpty { base = number } else { reach(from: base, to: number - 1) }
         end = number
-        if isEmpty { base = end }
     }
 
     /// Removes the element of that number, if it is there.
@@ -124,13 +127,13 @@ package struct PagedRing<Element> {
 
     private func slot(_ number: UInt64) -> Int { Int(truncatingIfNeeded: number % Self.pageLength) }
 
-    /// Makes room for the pages of these numbers, each at a place of its own.
+    /// Makes room for the pages of these numbers, each at a place of its own. All from `base` to `end` are among them.
     private mutating func reach(from first: UInt64, to last: UInt64) {
         let wanted = Int(last / Self.pageLength - first / Self.pageLength) + 1
         guard wanted > pages.count else { return }
         var larger = [Page?](repeating: nil, count: Swift.max(4, 1 << (Int.bitWidth - (wanted - 1).leadingZeroBitCount)))
         if !isEmpty {
-            for number in base / Self.pageLength...(end - 1) / Self.pageLength where number - base / Self.pageLength < pages.count {
+            for number in base / Self.pageLength...(end - 1) / Self.pageLength {
                 larger[Int(truncatingIfNeeded: number) & (larger.count - 1)] = pages[Int(truncatingIfNeeded: number) & (pages.count - 1)]
             }
         }

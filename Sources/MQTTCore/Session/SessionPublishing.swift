@@ -55,7 +55,7 @@ extension Session {
         effects.append(.completed(serial, completion))
         guard configuration.isDurable else { return }
         // What ends here must not begin again after a crash.
-        commits.store(outcome == .complete ? .removePublish(serial, isLazy: false) : .received(serial), into: &effects)
+        commits.store(outcome == .complete ? .removePublish(serial, isLazy: false) : .givenUp(serial), into: &effects)
     }
 
     // MARK: The broker
@@ -120,7 +120,7 @@ extension Session {
                 effects.append(.stored(serial))
                 if isToUnload { unloads.append(serial) }
             case .notReceived(let serial): _ = outbound.stored(serial)
-            case .received(let serial):
+            case .received(let serial), .givenUp(let serial):
                 if outbound.receivedStored(serial), isOnline { effects.append(.send(.pubrel(PublishID.of(serial)))) }
             case .inbound(let packetID):
                 inbound.inboundStored(packetID, by: commit.number, isOnline: isOnline, commits: &commits, into: &effects)
@@ -148,7 +148,7 @@ extension Session {
         switch outbound.abandon(serial, isDurable: configuration.isDurable) {
         case .refused: return
         case .complete: break
-        case .released: commits.store(.received(serial), into: &effects)
+        case .released: commits.store(.givenUp(serial), into: &effects)
         }
         effects.append(.completed(serial, .unreadable(perhapsSent: perhapsSent)))
         pump(into: &effects)

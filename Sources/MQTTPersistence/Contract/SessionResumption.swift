@@ -12,18 +12,20 @@ extension Session {
         from contents: StoreContents, at now: Instant, wallClock: Int64, visit: (Serial, StoredPublishHead) -> Void = { _, _ in }
     ) -> [StoreDamage] {
         var warnings = contents.damage
+        let givenUp = contents.givenUp
         for entry in contents {
             switch entry.key {
             case .client: break
             case .publish(let serial):
+                if givenUp.contains(serial) { continue }
                 guard let head = StoredPublishHead(entry.head), head.qos != .atMostOnce else {
                     warnings.append(.unsent(entry.key, "another version of this library wrote it"))
                     continue
                 }
                 // A clock that was set back makes nothing older than it is.
-                let age = max(0, wallClock - head.acceptedAt)
-                let acceptedAt = now + -min(age, .max / 1_000_000) * 1_000_000
-                let publish = ResumedPublish(serial, head.qos, bytes: entry.bodyLength, acceptedAt: acceptedAt)
+                let (difference, overflow) = wallClock.subtractingReportingOverflow(head.acceptedAt)
+                let age = overflow ? 0 : min(max(0, difference), .max / 1_000_000)
+                let publish = ResumedPublish(serial, head.qos, bytes: entry.bodyLength, acceptedAt: now + -age * 1_000_000)
                 guard resume(publish) else {
                     warnings.append(.unsent(entry.key, "its number cannot be one of this session"))
                     continue
@@ -45,16 +47,40 @@ extension Session {
 
     /// No number is used twice.
     private mutating func skipUsed(_ contents: StoreContents) {
-        var last: Serial?
         func use(_ key: RecordKey?) {
-            if case .publish(let serial) = key { last = max(last ?? 0, serial) }
-            if case .received(let serial) = key { last = max(last ?? 0, serial) }
+            switch key {
+            case .publish(let serial), .received(let serial):
+                if serial >= outboundEnd, serial < .max { resumeNumbering(at: serial + 1) }
+            case .client, .inbound, nil: break
+            }
         }
         for entry in contents { use(entry.key) }
         for damage in contents.damage { use(damage.key) }
         // What cannot be named may have had one of the next numbers.
-        let distance: Serial = contents.damage.contains { $0.key == nil } ? 1_024 : 1
-        if let last, last < .max - distance { resumeNumbering(at: last + distance) }
+        if contents.damage.contains(where: { $0.key == nil }) { resumeNumbering(at: outboundEnd + 1_024) }
+    }
+}
+
+extension StoreChange {
+    fileprivate static let givenUpHead: [UInt8] = [1]
+
+    /// The application knows the end of that publish, which may have been sent: what is left is to set its identifier free.
+    package static func giveUp(_ serial: Serial) -> StoreChange { .put(.received(serial), head: givenUpHead) }
+}
+
+extension StoreContents {
+    /// Publishes that are not to be sent again, although their records are there.
+    fileprivate var givenUp: Set<Serial> {
+        var givenUp: Set<Serial> = []
+        // Receptions are behind the publishes, of which there may be millions.
+        for entry in reversed() {
+            switch entry.key {
+            case .client, .publish: return givenUp
+            case .received(let serial): if entry.head == StoreChange.givenUpHead { givenUp.insert(serial) }
+            case .inbound: break
+            }
+        }
+        return givenUp
     }
 }
 

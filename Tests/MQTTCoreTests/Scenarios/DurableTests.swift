@@ -42,7 +42,8 @@ struct DurableTests {
         #expect(it.receive(.pubrec(id(0))) == [.store(.received(0), number: 2)])
         #expect(it.receive(.pubrec(id(0))) == [], "it is being stored")
         #expect(it.on(.stored(upTo: 2)) == [.send(.pubrel(id(0)))])
-        #expect(it.receive(.pubcomp(id(0))) == [.completed(0, .acknowledged(.success)), .store(.removePublish(0, isLazy: true), number: 3)])
+        #expect(
+            it.receive(.pubcomp(id(0))) == [.completed(0, .acknowledged(.success)), .store(.removePublish(0, isLazy: true), number: 3)])
     }
 
     @Test func pubrecStoredBetweenLinksIsFollowedByPubrelOnTheNext() {

@@ -1,19 +1,25 @@
-import MQTTPersistence
+package import MQTTPersistence
 import Synchronization
 
 /// A disk that forgets what was not synced, reorders and tears it, fills up, fails, and stops at a given operation.
-final class SimulatedDisk: StoreFileSystem {
-    struct Faults: Sendable {
+package final class SimulatedDisk: StoreFileSystem {
+    package struct Faults: Sendable {
         /// After this many changing operations the machine has stopped.
-        var stopAfter: Int?
+        package var stopAfter: Int?
         /// The changing operations, by number, that fail.
-        var failing: Set<Int> = []
+        package var failing: Set<Int> = []
         /// In bytes, of all files.
-        var capacity: Int?
+        package var capacity: Int?
+
+        package init(stopAfter: Int? = nil, failing: Set<Int> = [], capacity: Int? = nil) {
+            self.stopAfter = stopAfter
+            self.failing = failing
+            self.capacity = capacity
+        }
     }
 
     /// What of the unsynced a crash leaves.
-    enum Crash: Sendable, CaseIterable {
+    package enum Crash: Sendable, CaseIterable {
         case nothing
         case everything
         case anySectors
@@ -56,12 +62,12 @@ final class SimulatedDisk: StoreFileSystem {
         }
     }
 
-    static let fault = FileFault("simulated", number: 5, text: "failed")
-    static let full = FileFault("simulated", number: 28, text: "full", isFull: true)
+    package static let fault = FileFault("simulated", number: 5, text: "failed")
+    package static let full = FileFault("simulated", number: 28, text: "full", isFull: true)
 
     fileprivate let state: Mutex<State>
 
-    init(_ faults: Faults = Faults()) {
+    package init(_ faults: Faults = Faults()) {
         var state = State()
         state.faults = faults
         self.state = Mutex(state)
@@ -69,12 +75,12 @@ final class SimulatedDisk: StoreFileSystem {
 
     private init(_ state: State) { self.state = Mutex(state) }
 
-    var operations: Int { state.withLock { $0.operations } }
-    var size: Int { state.withLock { state in state.names.values.reduce(0) { $0 + (state.contents[$1]?.current.count ?? 0) } } }
-    func set(_ faults: Faults) { state.withLock { $0.faults = faults } }
+    package var operations: Int { state.withLock { $0.operations } }
+    package var size: Int { state.withLock { state in state.names.values.reduce(0) { $0 + (state.contents[$1]?.current.count ?? 0) } } }
+    package func set(_ faults: Faults) { state.withLock { $0.faults = faults } }
 
     /// The files by path, as a program sees them.
-    var files: [String: [UInt8]] {
+    package var files: [String: [UInt8]] {
         get { state.withLock { state in state.names.mapValues { state.contents[$0]?.current ?? [] } } }
         set {
             state.withLock { state in
@@ -89,7 +95,7 @@ final class SimulatedDisk: StoreFileSystem {
     }
 
     /// The disk after a power cut.
-    func crashed(_ crash: Crash, _ random: inout some RandomNumberGenerator) -> SimulatedDisk {
+    package func crashed(_ crash: Crash, _ random: inout some RandomNumberGenerator) -> SimulatedDisk {
         var old = state.withLock { $0 }
         var new = State()
         for change in old.unsyncedNames where crash.keeps(&random) {
@@ -97,7 +103,8 @@ final class SimulatedDisk: StoreFileSystem {
         }
         new.names = old.durableNames
         new.durableNames = new.names
-        for (number, content) in old.contents.sorted(by: { $0.key < $1.key }) {
+        let named = Set(new.names.values)
+        for (number, content) in old.contents.sorted(by: { $0.key < $1.key }) where named.contains(number) {
             var bytes = content.durable
             for write in content.unsynced { crash.apply(write, to: &bytes, &random) }
             new.contents[number] = Content(current: bytes, durable: bytes)
@@ -107,13 +114,13 @@ final class SimulatedDisk: StoreFileSystem {
 
     // MARK: StoreFileSystem
 
-    func makeDirectory(_ path: String) throws(FileFault) {}
+    package func makeDirectory(_ path: String) throws(FileFault) {}
 
-    func names(in directory: String) throws(FileFault) -> [String] {
+    package func names(in directory: String) throws(FileFault) -> [String] {
         state.withLock { $0.names.keys.filter { $0.hasPrefix(directory + "/") }.map { String($0.dropFirst(directory.count + 1)) } }
     }
 
-    func create(_ path: String) throws(FileFault) -> any StoreFile {
+    package func create(_ path: String) throws(FileFault) -> any StoreFile {
         try state.withLock { state throws(FileFault) in
             guard try state.begin(), state.names[path] == nil else { throw Self.fault }
             let number = (state.contents.keys.max() ?? 0) + 1
@@ -124,12 +131,12 @@ final class SimulatedDisk: StoreFileSystem {
         }
     }
 
-    func open(_ path: String) throws(FileFault) -> any StoreFile {
+    package func open(_ path: String) throws(FileFault) -> any StoreFile {
         guard let number = state.withLock({ $0.names[path] }) else { throw Self.fault }
         return SimulatedFile(disk: self, number: number)
     }
 
-    func rename(_ path: String, to newPath: String) throws(FileFault) {
+    package func rename(_ path: String, to newPath: String) throws(FileFault) {
         try state.withLock { state throws(FileFault) in
             guard try state.begin(), let number = state.names[path] else { throw Self.fault }
             state.name([path: nil, newPath: number])
@@ -137,7 +144,7 @@ final class SimulatedDisk: StoreFileSystem {
         }
     }
 
-    func remove(_ path: String) throws(FileFault) {
+    package func remove(_ path: String) throws(FileFault) {
         try state.withLock { state throws(FileFault) in
             guard try state.begin(), state.names[path] != nil else { throw Self.fault }
             state.name([path: nil])
@@ -145,7 +152,7 @@ final class SimulatedDisk: StoreFileSystem {
         }
     }
 
-    func syncDirectory(_ path: String) throws(FileFault) {
+    package func syncDirectory(_ path: String) throws(FileFault) {
         try state.withLock { state throws(FileFault) in
             guard try state.begin() else { throw Self.fault }
             state.durableNames = state.names
@@ -154,7 +161,7 @@ final class SimulatedDisk: StoreFileSystem {
         }
     }
 
-    func lock(_ path: String) throws(FileFault) -> (any StoreLock)? {
+    package func lock(_ path: String) throws(FileFault) -> (any StoreLock)? {
         state.withLock { $0.locks.insert(path).inserted } ? SimulatedLock(disk: self, path: path) : nil
     }
 }
