@@ -53,8 +53,10 @@ package struct PagedRing<Element> {
 
     /// Adds an element under a number that is not there.
     package mutating func insert(_ element: Element, at number: UInt64) {
-        reach(from: isEmpty ? number : Swift.min(base, number), to: isEmpty ? number : Swift.max(end - 1, number))
-        base = isEmpty ? number : Swift.min(base, number)
+        let first = isEmpty ? number : Swift.min(base, number)
+        // Up to the end, also where nothing is: two numbers of the ring never share a place.
+        reach(from: first, to: Swift.max(end, number + 1) - 1)
+        base = first
         end = Swift.max(end, number + 1)
         let (index, slot) = (page(number), slot(number))
         if pages[index] == nil {

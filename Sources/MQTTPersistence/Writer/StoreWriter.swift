@@ -155,7 +155,8 @@ package final class StoreWriter: Sendable {
             let flushAt = isFlush || delay == nil ? nil : work.flushAt ?? delay.map { .now + $0 }
             state.works[number]?.flushAt = flushAt
         }
-        if !work.changes.isEmpty { work.report(.stored(upTo: work.number)) }
+        // Also when it was a flush alone that failed before: whoever was told of that waits for better news.
+        if !work.changes.isEmpty || work.failures > 0 { work.report(.stored(upTo: work.number)) }
     }
 
     private func failed(_ number: Int, _ work: Work, _ failure: MQTTError) {
