@@ -104,15 +104,7 @@ public final class MQTTClient: Sendable {
     @discardableResult public func publish(
         _ payload: Payload, to topic: String, _ qos: QoS = .atMostOnce, retain: Bool = false, until: Written = .buffered
     ) async throws(MQTTError) -> Delivery {
-        let delivery = try await engine.publish(Publication(payload, to: topic, qos, retain: retain))
-        guard qos == .atMostOnce, until == .written else { return delivery }
-        do throws(MQTTError) {
-            _ = try await delivery.completed
-        } catch {
-            // The bytes are on their way, unlike those of a publish that waits for room.
-            throw error.code == .canceled ? MQTTError(.abandoned, .unknown, "canceled after the packet was buffered") : error
-        }
-        return delivery
+        try await publish(Publication(payload, to: topic, qos, retain: retain), until: until)
     }
 
     /// How far a QoS 0 publish has got when the call returns.

@@ -34,7 +34,7 @@ final class Engine: Sendable {
     init(_ configuration: Configuration, eventLoop: any EventLoop, logger: Logger?) throws(MQTTError) {
         var sessionConfiguration = try configuration.sessionConfiguration()
         dialer = try configuration.makeDialer()
-        let opened = try Engine.open(configuration.session)
+        let opened = try Engine.open(configuration)
         let connect: Connect
         do throws(MQTTError) {
             let clientID = opened?.clientID ?? configuration.session.clientID
@@ -59,11 +59,12 @@ final class Engine: Sendable {
             opened.map { opened in
                 let now = Instant(nanoseconds: Int64(clamping: eventLoop.now.uptimeNanoseconds))
                 return session.resume(from: opened.contents, at: now, wallClock: wallClockMilliseconds()) { serial, head in
-                    topics?.accepted(serial, head.topic)
+                    topics?.accepted(serial, head.qos, head.topic)
                 }
             } ?? []
         var state = EngineState(session: session, connect: connect)
         state.topics = topics
+        state.hasQueuedAge = configuration.limits.queuedAge != nil
         self.state = Mutex(state)
         loop = NIOLoopBoundBox.makeBoxSendingValue(LoopState(), eventLoop: eventLoop)
         router.unclaimed.onUnattended { [weak self] in eventLoop.execute { self?.watchUnclaimed() } }

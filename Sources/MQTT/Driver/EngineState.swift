@@ -27,6 +27,8 @@ struct EngineState {
     var store: StoreLink?
     /// With ``QueueFullAction/keepNewestPerTopic``.
     var topics: TopicQueue?
+    /// Whether publishes grow too old in the queue.
+    var hasQueuedAge = false
     var requests: [Ticket: OpenRequest] = [:]
     /// Those of them that were sent.
     private var sentRequests: Set<Ticket> = []
@@ -152,7 +154,7 @@ struct EngineState {
         guard let submission else { return }
         let record = DeliveryRecord(isStored: store == nil)
         publishes.insert(Accepted(publication: submission, record: record), at: serial)
-        topics?.accepted(serial, submission.topic)
+        topics?.accepted(serial, submission.qos, submission.topic)
         submitted = .accepted(serial, record)
     }
 

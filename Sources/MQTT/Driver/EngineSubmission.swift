@@ -223,8 +223,9 @@ extension Engine {
 }
 
 extension EngineState {
-    /// Whether the loop has to be woken for the outbound buffer.
+    /// Whether the loop has to be woken for the outbound buffer, or for a publish that will be too old one day.
     mutating func needsFlush() -> Bool {
+        if hasQueuedAge { return needsWake() }
         guard !isWakeScheduled, !isWriting, !outbound.isEmpty else { return false }
         isWakeScheduled = true
         return true
