@@ -1,9 +1,10 @@
 import ArgumentParser
 import MQTT
+import NIOPosix
 
-/// How the commands end: what was asked for is done, it failed, or a signal came; each with its exit status, and always with a
-/// DISCONNECT when there is a connection, so that the will does not fire.
-enum Running {
+/// How the commands end: what was asked for is done, it failed, its time is up, or a signal came; each with its exit status, and
+/// always with a DISCONNECT when there is a connection, so that the will does not fire.
+struct Running: Sendable {
     private enum End: Sendable {
         case done
         case failed(MQTTError)
@@ -16,34 +17,50 @@ enum Running {
         let status: Int32
     }
 
-    /// Connects, runs the body while the connection is kept up, and disconnects.
-    static func client(
-        _ arguments: BrokerArguments, _ adjust: (inout Configuration) -> Void = { _ in },
-        _ body: @escaping @Sendable (MQTTClient) async throws -> Void
-    ) async throws {
+    var connection: ConnectionArguments
+    /// Counts from when the broker accepted the connection, as Mosquitto's -W does.
+    var timeout: Duration?
+    /// Ends the run when it returns a status, having said why.
+    var monitor: (@Sendable (MQTTClient) async -> Int32?)?
+    /// The exit status when everything that was asked for is done.
+    var statusOnSuccess: @Sendable () -> Int32 = { 0 }
+    var adjust: @Sendable (inout Configuration) -> Void = { _ in }
+
+    /// Connects, runs the body while the connection is kept up, and disconnects. What the body wrote is on its way out then.
+    func run(output: LineWriter? = nil, _ body: @escaping @Sendable (MQTTClient) async throws -> Void) async throws {
         Descriptor.ignoreBrokenPipes()
+        if connection.quiet { Complaints.silence() }
         let signals = Signals()
         let client: MQTTClient
         do throws(MQTTError) {
-            var configuration = try arguments.configuration()
+            var configuration = try connection.configuration()
             adjust(&configuration)
-            client = try MQTTClient(configuration)
+            // One connection needs one thread.
+            client = try MQTTClient(configuration, eventLoopGroup: MultiThreadedEventLoopGroup(numberOfThreads: 1))
         } catch {
-            Descriptor.complain(error.description)
+            Complaints.say(error)
             throw ExitCode(ExitStatus.of(error))
         }
+        if connection.debug { tellStates(of: client) }
         let end = await race(client, signals, body)
+        await finish(client, end, output)
+        try conclude(end)
+    }
+
+    private func conclude(_ end: End) throws {
         switch end {
-        case .done: break
+        case .done:
+            let status = statusOnSuccess()
+            if status != 0 { throw ExitCode(status) }
         case .failed(let error):
-            Descriptor.complain(error.description)
+            Complaints.say(error)
             throw ExitCode(ExitStatus.of(error))
         case .otherFailure(let status): throw ExitCode(status)
         case .signal(let number): throw ExitCode(ExitStatus.signal(number))
         }
     }
 
-    private static func race(
+    private func race(
         _ client: MQTTClient, _ signals: Signals, _ body: @escaping @Sendable (MQTTClient) async throws -> Void
     ) async -> End {
         // No task group: it would wait for a body that is blocked in reading a terminal.
@@ -57,18 +74,61 @@ enum Running {
             }
         }
         Task {
-            if let end = await outcome(client, body) { first.yield(end) }
+            if let end = await Self.outcome(client, body) { first.yield(end) }
         }
         Task {
             if let number = await signals.first() { first.yield(.signal(number)) }
+        }
+        if let timeout {
+            Task {
+                _ = try? await client.waitUntilOnline()
+                try? await Task.sleep(for: timeout)
+                first.yield(.failed(MQTTError(.timeout, .unknown, "timed out")))
+            }
+        }
+        if let monitor {
+            Task {
+                if let status = await monitor(client) { first.yield(.otherFailure(status)) }
+            }
         }
         var iterator = ends.makeAsyncIterator()
         let end = await iterator.next() ?? .done
         // Whoever sends a second signal does not want to wait for the good order.
         signals.restore()
+        return end
+    }
+
+    private func finish(_ client: MQTTClient, _ end: End, _ output: LineWriter?) async {
         // Even when it fails the client has ended then.
         try? await client.disconnect()
-        return end
+        guard let output else { return }
+        switch end {
+        case .done, .failed, .otherFailure: await output.flush()
+        case .signal:
+            // Perhaps nobody reads any more, which is why the signal came.
+            let (ends, first) = AsyncStream.makeStream(of: Void.self)
+            Task {
+                await output.flush()
+                first.yield()
+            }
+            Task {
+                try? await Task.sleep(for: .milliseconds(500))
+                first.yield()
+            }
+            for await _ in ends { break }
+        }
+    }
+
+    private func tellStates(of client: MQTTClient) {
+        Task {
+            for await state in client.connectionStates {
+                switch state {
+                case .online(let online): Complaints.say("connected, session present: \(online.sessionPresent)")
+                case .offline(let error), .attemptFailed(let error): Complaints.say(error)
+                case .closed: Complaints.say("disconnected")
+                }
+            }
+        }
     }
 
     private static func outcome(_ client: MQTTClient, _ body: @Sendable (MQTTClient) async throws -> Void) async -> End? {
