@@ -91,7 +91,7 @@ SUBSCRIBES = [
     "-t T/# -C 6 -q 2 -F %t|%q|%r|%m|%x|%X",
     "-t T/# -C 4 -F %20t|%-20t|%5.2t|%.2t|%05t|%-t|%0t",
     "-t T/# -C 4 -F %05l|%-5l|%5l|%-05l|%3m|%5q|%5r",
-    "-t T/# -C 4 -F %x|%X|%.4x|%20p|%-20p|%020p|%.2p",
+    "-t T/text -C 3 -F %x|%X|%.4x|%20p|%-20p|%020p|%.2p",
     r"-t T/# -C 4 -F a\tb\\c\e[1m%%@@\0\a\r\v\n",
     "-t T/# -C 4 -F [%A][%C][%D][%E][%F][%P][%R][%S]",
     "-t T/# -C 4 -F [%5A][%05E][%5C][%-5S]",
@@ -147,7 +147,7 @@ KEPT = [("first", b"kept"), ("second", b"kept too")]
 
 # Where ours differs on purpose: standard output of ours, and whether the status is 0. Documentation/mqttc.md lists each with its reason.
 DIFFERENT = [
-    # A width does not cut the payload in half.
+    # A width is the least one: it does not cut the payload.
     ("-t T/# -C 1 -F %24x|", b"  68656c6c6f20776f726c64|\n", True),
     # What is not UTF-8 is told as base64, not cut.
     ("-t T/binary -C 1 -F %j", b'{"tst":"time","topic":"T/binary","qos":0,"retain":0,"payloadlen":5,"payloadBase64":"AAH/Cg0="}\n', True),

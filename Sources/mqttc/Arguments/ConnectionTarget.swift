@@ -67,7 +67,7 @@ extension ConnectionArguments {
     private func identifier(_ index: Int) -> String {
         let suffix = index == 0 ? "" : "-\(index)"
         if let clientID { return clientID.isEmpty ? Self.freshID() : clientID + suffix }
-        if let clientIDPrefix { return clientIDPrefix + String(Process.id) + suffix }
+        if let clientIDPrefix { return clientIDPrefix + String(System.processID) + suffix }
         return Self.freshID()
     }
 

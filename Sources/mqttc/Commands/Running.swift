@@ -25,26 +25,48 @@ struct Running: Sendable {
     /// The exit status when everything that was asked for is done.
     var statusOnSuccess: @Sendable () -> Int32 = { 0 }
     var adjust: @Sendable (inout Configuration) -> Void = { _ in }
+    /// How many clients connect, each with an identifier of its own.
+    var clientCount = 1
+
+    /// So many connections are made at a time: a broker's queue of them is short.
+    private static let wave = 64
 
     /// Connects, runs the body while the connection is kept up, and disconnects. What the body wrote is on its way out then.
     func run(output: LineWriter? = nil, _ body: @escaping @Sendable (MQTTClient) async throws -> Void) async throws {
+        try await runAll(output: output) { clients in
+            for client in clients { try await body(client) }
+        }
+    }
+
+    /// The same with several clients, once all of them are connected.
+    func runAll(output: LineWriter? = nil, _ body: @escaping @Sendable ([MQTTClient]) async throws -> Void) async throws {
         Descriptor.ignoreBrokenPipes()
         if connection.quiet { Complaints.silence() }
         let signals = Signals()
-        let client: MQTTClient
+        let clients: [MQTTClient]
         do throws(MQTTError) {
-            var configuration = try connection.configuration()
-            adjust(&configuration)
-            // One connection needs one thread.
-            client = try MQTTClient(configuration, eventLoopGroup: MultiThreadedEventLoopGroup(numberOfThreads: 1))
+            clients = try makeClients()
         } catch {
             Complaints.say(error)
             throw ExitCode(ExitStatus.of(error))
         }
-        if connection.debug { tellStates(of: client) }
-        let end = await race(client, signals, body)
-        await finish(client, end, output)
+        if connection.debug { for client in clients { tellStates(of: client) } }
+        let end = await race(clients, signals, body)
+        await finish(clients, end, output)
         try conclude(end)
+    }
+
+    private func makeClients() throws(MQTTError) -> [MQTTClient] {
+        // One connection needs one thread; and more threads than processors help nobody.
+        let threads = clientCount == 1 ? 1 : min(clientCount, System.coreCount)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+        var clients: [MQTTClient] = []
+        for index in 0..<clientCount {
+            var configuration = try connection.configuration(client: index)
+            adjust(&configuration)
+            clients.append(try MQTTClient(configuration, eventLoopGroup: group))
+        }
+        return clients
     }
 
     private func conclude(_ end: End) throws {
@@ -61,24 +83,25 @@ struct Running: Sendable {
     }
 
     private func race(
-        _ client: MQTTClient, _ signals: Signals, _ body: @escaping @Sendable (MQTTClient) async throws -> Void
+        _ clients: [MQTTClient], _ signals: Signals, _ body: @escaping @Sendable ([MQTTClient]) async throws -> Void
     ) async -> End {
         // No task group: it would wait for a body that is blocked in reading a terminal.
         let (ends, first) = AsyncStream.makeStream(of: End.self)
         Task {
-            do throws(MQTTError) {
-                try await client.run()
-            } catch {
-                // The client gave up on its own: a refused or impossible first connection.
-                first.yield(.failed(error))
-            }
-        }
-        Task {
-            if let end = await Self.outcome(client, body) { first.yield(end) }
+            if let end = await Self.outcome(clients, first, body) { first.yield(end) }
         }
         Task {
             if let number = await signals.first() { first.yield(.signal(number)) }
         }
+        if let client = clients.first { watch(client, first) }
+        var iterator = ends.makeAsyncIterator()
+        let end = await iterator.next() ?? .done
+        // Whoever sends a second signal does not want to wait for the good order.
+        signals.restore()
+        return end
+    }
+
+    private func watch(_ client: MQTTClient, _ first: AsyncStream<End>.Continuation) {
         if let timeout {
             Task {
                 _ = try? await client.waitUntilOnline()
@@ -91,16 +114,29 @@ struct Running: Sendable {
                 if let status = await monitor(client) { first.yield(.otherFailure(status)) }
             }
         }
-        var iterator = ends.makeAsyncIterator()
-        let end = await iterator.next() ?? .done
-        // Whoever sends a second signal does not want to wait for the good order.
-        signals.restore()
-        return end
     }
 
-    private func finish(_ client: MQTTClient, _ end: End, _ output: LineWriter?) async {
+    private static func connect(_ clients: [MQTTClient], _ first: AsyncStream<End>.Continuation) async throws {
+        var rest = clients[...]
+        while !rest.isEmpty {
+            for client in rest.prefix(wave) {
+                Task {
+                    do throws(MQTTError) {
+                        try await client.run()
+                    } catch {
+                        // The client gave up on its own: a refused or impossible first connection.
+                        first.yield(.failed(error))
+                    }
+                }
+            }
+            for client in rest.prefix(wave) { try await client.waitUntilOnline() }
+            rest = rest.dropFirst(wave)
+        }
+    }
+
+    private func finish(_ clients: [MQTTClient], _ end: End, _ output: LineWriter?) async {
         // Even when it fails the client has ended then.
-        try? await client.disconnect()
+        for client in clients { try? await client.disconnect() }
         guard let output else { return }
         switch end {
         case .done, .failed, .otherFailure: await output.flush()
@@ -131,10 +167,12 @@ struct Running: Sendable {
         }
     }
 
-    private static func outcome(_ client: MQTTClient, _ body: @Sendable (MQTTClient) async throws -> Void) async -> End? {
+    private static func outcome(
+        _ clients: [MQTTClient], _ first: AsyncStream<End>.Continuation, _ body: @Sendable ([MQTTClient]) async throws -> Void
+    ) async -> End? {
         do {
-            try await client.waitUntilOnline()
-            try await body(client)
+            try await connect(clients, first)
+            try await body(clients)
             return .done
         } catch let error as MQTTError {
             // What ended the client is known to its `run`.

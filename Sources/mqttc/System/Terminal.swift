@@ -61,7 +61,3 @@ enum Terminal {
     }
 }
 
-/// This process.
-enum Process {
-    static var id: Int32 { getpid() }
-}

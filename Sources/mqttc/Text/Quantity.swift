@@ -23,12 +23,13 @@ enum Quantity {
         return "\(decimal(value, 1)) \(units[unit])"
     }
 
-    /// Microseconds as what people read: 87 us, 1.24 ms, 2.50 s
-    static func microseconds(_ count: Int) -> String {
-        switch count {
-        case ..<1_000: "\(count) us"
-        case ..<1_000_000: "\(decimal(Double(count) / 1_000, 2)) ms"
-        default: "\(decimal(Double(count) / 1_000_000, 2)) s"
+    /// A short time as people read it: 870 ns, 87.3 us, 1.24 ms, 2.50 s
+    static func shortTime(nanoseconds: UInt64) -> String {
+        switch nanoseconds {
+        case ..<1_000: "\(nanoseconds) ns"
+        case ..<1_000_000: "\(decimal(Double(nanoseconds) / 1e3, 1)) us"
+        case ..<1_000_000_000: "\(decimal(Double(nanoseconds) / 1e6, 2)) ms"
+        default: "\(decimal(Double(nanoseconds) / 1e9, 2)) s"
         }
     }
 
