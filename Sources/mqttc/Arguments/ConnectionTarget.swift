@@ -90,11 +90,16 @@ extension ConnectionArguments {
             return try checked(Array(value.utf8), isUserKnown)
         }
         if asksPassword {
-            guard let answer = Terminal.askSecret("Password: ") else { throw .denied("there is no terminal to ask for the password on") }
+            guard let answer = AskedPassword.answer else { throw .denied("there is no terminal to ask for the password on") }
             return try checked(answer, isUserKnown)
         }
         guard isUserKnown, connectionURL?.hasPassword != true else { return nil }
         return SystemFile.environment("MQTTC_PASSWORD").map { Array($0.utf8) }
+    }
+
+    /// However many clients a run makes, it asks once.
+    private enum AskedPassword {
+        static let answer = Terminal.askSecret("Password: ")
     }
 
     private func checked(_ password: [UInt8], _ isUserKnown: Bool) throws(MQTTError) -> [UInt8] {

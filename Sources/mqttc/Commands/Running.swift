@@ -25,6 +25,8 @@ struct Running: Sendable {
     /// The exit status when everything that was asked for is done.
     var statusOnSuccess: @Sendable () -> Int32 = { 0 }
     var adjust: @Sendable (inout Configuration) -> Void = { _ in }
+    /// Gives the terminal back, whatever ended the run.
+    var restore: @Sendable () -> Void = {}
     /// How many clients connect, each with an identifier of its own.
     var clientCount = 1
 
@@ -52,6 +54,7 @@ struct Running: Sendable {
         }
         if connection.debug { for client in clients { tellStates(of: client) } }
         let end = await race(clients, signals, body)
+        restore()
         await finish(clients, end, output)
         try conclude(end)
     }
