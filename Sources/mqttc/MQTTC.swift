@@ -31,7 +31,7 @@ struct MQTTC: AsyncParsableCommand {
               77 not authorised, bad credentials, or client identifier refused
               130, 143 on SIGINT and SIGTERM, after a clean DISCONNECT, which does not fire the will
             """,
-        subcommands: [Pub.self, Sub.self, TestCommand.self, Bench.self, Pipe.self, BrokerCommand.self, Demo.self],
+        subcommands: [Pub.self, Sub.self, TestCommand.self, Bench.self, Watch.self, Pipe.self, BrokerCommand.self, Demo.self],
         // -h is the host.
         helpNames: .long
     )

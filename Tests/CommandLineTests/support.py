@@ -9,7 +9,7 @@ import tempfile
 import time
 
 os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin"      # Debian's mosquitto is not on every user's path
-LIMIT = 60      # seconds that anything may take at the very most
+LIMIT = int(os.environ.get("MQTTC_TEST_LIMIT", "60"))      # seconds that anything may take at the very most
 
 
 def mqttc():
