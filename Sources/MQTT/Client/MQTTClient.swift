@@ -24,6 +24,9 @@ public final class MQTTClient: Sendable {
         try self.init(Configuration(broker: try Broker(broker), session: session), logger: logger)
     }
 
+    /// The event loop of its connections.
+    package var eventLoop: any EventLoop { engine.eventLoop }
+
     // MARK: Running
 
     /// Connects, and reconnects for ever. Returns after ``disconnect()`` or ``close()``.

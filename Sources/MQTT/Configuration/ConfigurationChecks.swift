@@ -1,4 +1,4 @@
-internal import MQTTTransport
+package import MQTTTransport
 
 /// Everything that can be wrong with a configuration shows here, before any connection is made.
 extension Configuration {
@@ -31,12 +31,17 @@ extension Configuration {
         let packet = Connect(
             version: version, clientID: clientID, cleanSession: session.clean, keepAliveSeconds: try keepAliveSeconds(),
             will: will.map { Connect.Will(topic: $0.topic, payload: $0.payload, qos: $0.qos, retain: $0.retain) },
-            username: username ?? broker.username, password: password ?? broker.password.map { Array($0.utf8) })
+            username: credentials.username, password: credentials.password)
         try packet.check()
         return packet
     }
 
-    func makeDialer() throws(MQTTError) -> any Dialer {
+    /// What CONNECT says of the user, for `mqttc test`, which has packets of its own to try.
+    package var credentials: (username: String?, password: [UInt8]?) {
+        (username ?? broker.username, password ?? broker.password.map { Array($0.utf8) })
+    }
+
+    package func makeDialer() throws(MQTTError) -> any Dialer {
         if let dialer { return dialer }
         switch broker.address {
         case .tcp(let host, let port):

@@ -145,7 +145,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     private func received(_ head: PublishHead, _ topic: String, _ payload: Payload, _ receipt: Receipt) -> Received {
-        let message = Message(topic: topic, payload: payload, qos: head.qos, retain: head.retain, isDuplicate: head.isDuplicate)
+        let message = Message(
+            topic: topic, payload: payload, qos: head.qos, retain: head.retain, isDuplicate: head.isDuplicate, packetID: head.packetID)
         return Received(message: message, receipt: receipt)
     }
 
