@@ -9,6 +9,9 @@ private let unsafeFiles: Set<String> = [
     "Sources/MQTT/Driver/TaskIdentity.swift",  // reads the hash of the current task, inside of the call that guarantees it
     "Sources/MQTTTesting/Broker/Server/InMemoryDialer.swift",  // socketpair fills an array of two descriptors
     "Sources/mqttc/Streams/Descriptor.swift",  // read(2), write(2) and poll(2) on arrays whose bounds are passed along
+    "Fuzz/Harness/main.swift",  // libFuzzer's entry takes the arguments of main, and gives bytes as a pointer, copied at once
+    "Fuzz/Harness/FuzzTarget.swift",  // getenv(3), for whether there is such a variable
+    "Fuzz/Harness/Seeds.swift",  // fopen(3), fwrite(3) and fclose(3) on an array whose length is passed along
     "Tests/CommandTests/OutputPipe.swift",  // pipe(2) fills an array of two descriptors
     "Tests/InteropTests/ChildProcess.swift",  // posix_spawn, pipe and waitpid take pointers
     "Tests/SanitizerMutex/SanitizerMutex.swift",  // a pthread mutex and what it protects must not move; both live until deinit

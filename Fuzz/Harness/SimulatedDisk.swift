@@ -1,0 +1,1 @@
+../../Tests/MQTTPersistenceTests/SimulatedDisk.swift
