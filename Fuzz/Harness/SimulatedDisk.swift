@@ -1,1 +1,1 @@
-../../Tests/MQTTPersistenceTests/SimulatedDisk.swift
+../../Tests/DiskSimulation/SimulatedDisk.swift

@@ -1,3 +1,4 @@
+import DiskSimulation
 import MQTTCore
 import MQTTPersistence
 import Testing

@@ -58,6 +58,7 @@ extension Engine {
     /// With a durable session it returns when the publish is on disk.
     func publish(_ original: Publication) async throws(MQTTError) -> Delivery {
         let publication = try await collected(original)
+        var wasEmpty = false
         while true {
             do throws(MQTTError) {
                 let delivery = try submit(publication)
@@ -66,8 +67,16 @@ extension Engine {
             } catch {
                 switch error.code {
                 case .tooManyRequests where publication.qos != .atMostOnce:
-                    guard configuration.whenQueueIsFull == .wait, let queue = state.withLock({ $0.waitForQueue() }) else { throw error }
-                    try await waitForQueue(queue)
+                    guard configuration.whenQueueIsFull == .wait else { throw error }
+                    if let queue = state.withLock({ $0.waitForQueue() }) {
+                        try await waitForQueue(queue)
+                        wasEmpty = false
+                    } else if wasEmpty {
+                        // It is too large for an empty queue.
+                        throw error
+                    } else {
+                        wasEmpty = true
+                    }
                 case .tooManyRequests:
                     guard let room = state.withLock({ state in hasRoom(state) ? nil : state.waitForRoom() }) else { continue }
                     try await waitToSend(room)
