@@ -105,7 +105,7 @@ let package = Package(
             exclude: ["Statements-3.1.1.md", "Untested-3.1.1.md"],
             swiftSettings: settings
         ),
-        .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: settings),
+        .testTarget(name: "SimulationTests", dependencies: ["Simulation", "DiskSimulation"], swiftSettings: settings),
         .testTarget(
             name: "MQTTPersistenceTests", dependencies: ["MQTTCore", "MQTTPersistence", "DiskSimulation"], swiftSettings: settings),
         .testTarget(

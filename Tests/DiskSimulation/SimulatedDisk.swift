@@ -11,10 +11,14 @@ package final class SimulatedDisk: StoreFileSystem {
         /// In bytes, of all files.
         package var capacity: Int?
 
-        package init(stopAfter: Int? = nil, failing: Set<Int> = [], capacity: Int? = nil) {
+        /// It says that it has synced, and has not.
+        package var ignoresSync = false
+
+        package init(stopAfter: Int? = nil, failing: Set<Int> = [], capacity: Int? = nil, ignoresSync: Bool = false) {
             self.stopAfter = stopAfter
             self.failing = failing
             self.capacity = capacity
+            self.ignoresSync = ignoresSync
         }
     }
 
@@ -76,7 +80,10 @@ package final class SimulatedDisk: StoreFileSystem {
     private init(_ state: State) { self.state = Mutex(state) }
 
     package var operations: Int { state.withLock { $0.operations } }
+    package var hasStopped: Bool { state.withLock { state in state.faults.stopAfter.map { state.operations >= $0 } ?? false } }
     package var size: Int { state.withLock { state in state.names.values.reduce(0) { $0 + (state.contents[$1]?.current.count ?? 0) } } }
+    /// With what has no name any more: what a capacity counts.
+    package var totalSize: Int { state.withLock { state in state.contents.values.reduce(0) { $0 + $1.current.count } } }
     package func set(_ faults: Faults) { state.withLock { $0.faults = faults } }
 
     /// The files by path, as a program sees them.
@@ -155,8 +162,10 @@ package final class SimulatedDisk: StoreFileSystem {
     package func syncDirectory(_ path: String) throws(FileFault) {
         try state.withLock { state throws(FileFault) in
             guard try state.begin() else { throw Self.fault }
-            state.durableNames = state.names
-            state.unsyncedNames = []
+            if !state.faults.ignoresSync {
+                state.durableNames = state.names
+                state.unsyncedNames = []
+            }
             try state.end()
         }
     }
@@ -227,6 +236,7 @@ private final class SimulatedFile: StoreFile {
     func sync() throws(FileFault) {
         try disk.state.withLock { state throws(FileFault) in
             let succeeds = try state.begin()
+            if state.faults.ignoresSync { return try state.end() }
             if succeeds {
                 for write in state.contents[number]?.unsynced ?? [] {
                     state.contents[number]?.durable.put(write.bytes[...], at: write.offset)

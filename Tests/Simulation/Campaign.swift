@@ -7,6 +7,8 @@ package struct Campaign: Sendable {
     package var events: Int
     package var faults = Faults.all
     package var canary: Canary?
+    /// Only worlds with a store.
+    package var isDurable = false
     package var threads = 1
     /// So many failures are kept; the campaign ends when there are as many.
     package var failureLimit = 20
@@ -51,6 +53,7 @@ package struct Campaign: Sendable {
         var settings = WorldSettings(seed: seed &+ UInt64(index), events: events)
         settings.faults = faults
         settings.canary = canary
+        settings.isDurable = isDurable
         return settings
     }
 
@@ -127,6 +130,7 @@ extension Campaign.Finding {
         if settings.events != 1_000 { command += " --events \(settings.events)" }
         let missing = Faults.all.subtracting(settings.faults)
         if !missing.isEmpty { command += " --without \(missing.names.joined(separator: ","))" }
+        if settings.isDurable { command += " --durable" }
         if let canary = settings.canary { command += " --canary \(canary.rawValue)" }
         return command
     }

@@ -47,7 +47,16 @@ package struct Faults: OptionSet, Sendable, Hashable {
     /// The payload of a publish cannot be read any more.
     package static let payloadLoss = Faults(rawValue: 1 << 20)
 
-    package static let all = Faults(rawValue: (1 << 21) - 1)
+    /// The client's process ends at any moment, with or without the machine, and the next one goes on.
+    package static let crashes = Faults(rawValue: 1 << 21)
+    /// The disk is full for a while, or fails.
+    package static let diskFaults = Faults(rawValue: 1 << 22)
+    /// Publishes grow too old, or give way to newer ones.
+    package static let bounds = Faults(rawValue: 1 << 23)
+    /// The clock on the wall jumps while there is no process.
+    package static let clocks = Faults(rawValue: 1 << 24)
+
+    package static let all = Faults(rawValue: (1 << 25) - 1)
 
     package static let named: [(String, Faults)] = [
         ("cuts", .cuts), ("half-open", .halfOpen), ("stalls", .stalls), ("dials", .dials), ("refusals", .refusals),
@@ -55,6 +64,7 @@ package struct Faults: OptionSet, Sendable, Hashable {
         ("repeats", .repeats), ("strays", .strays), ("swallows", .swallows), ("duplicates", .duplicates), ("splits", .splits),
         ("big-payloads", .bigPayloads), ("slow-consumers", .slowConsumers), ("cancels", .cancels), ("slow-store", .slowStore),
         ("endings", .endings), ("garbage", .garbage), ("payload-loss", .payloadLoss),
+        ("crashes", .crashes), ("disk-faults", .diskFaults), ("bounds", .bounds), ("clocks", .clocks),
     ]
 
     package var names: [String] { Faults.named.filter { contains($0.1) }.map(\.0) }
@@ -105,4 +115,20 @@ package enum Canary: String, Sendable, CaseIterable {
     case hidesSessionLoss
     /// Goes on sending behind DISCONNECT.
     case sendsBehindDisconnect
+    /// The disk says that it has synced, and has not.
+    case skipsSync
+    /// Sends PUBREL before the fact that PUBREC came is on disk.
+    case releasesBeforeStored
+    /// Sends PUBCOMP before the removal of the identifier is on disk.
+    case completesBeforeRemoved
+    /// Gives other numbers to the publishes of an earlier process.
+    case forgetsSerials
+    /// Goes on without the inbound identifiers of an earlier process.
+    case forgetsInbound
+    /// Goes on without knowing which publishes PUBREC came for.
+    case forgetsReceived
+    /// Sends what an earlier process may have sent without DUP.
+    case forgetsEarlierSending
+    /// Sends what is not in memory.
+    case reportsLoadedEarly
 }

@@ -12,6 +12,8 @@ struct InboundLedger: Sendable {
         /// The number of the broker's session that it was published in.
         var epoch: Int
         var handedOver: UInt16 = 0
+        /// So often a process ended before it was known that the application has it.
+        var forgiven: UInt16 = 0
     }
 
     /// A PUBLISH packet that reached the client and was delivered.
@@ -27,6 +29,10 @@ struct InboundLedger: Sendable {
         /// It broke off with its connection.
         var isBroken = false
         var isHandedOver = false
+        /// PUBREC went out.
+        var isConfirmed = false
+        /// The store of an earlier process has its identifier.
+        var isRestored = false
         /// The commit before which PUBREC must not go out.
         var commit: UInt64 = 0
     }
@@ -42,14 +48,17 @@ struct InboundLedger: Sendable {
 
     /// Messages that fell into that hole.
     private(set) var unseenLosses = 0
-    private(set) var origins: [Origin] = []
-    private(set) var received: [Received] = []
+    var origins: [Origin] = []
+    var received: [Received] = []
     /// QoS 2 messages that this session has seen, by identifier, until PUBCOMP.
-    private var known: [PacketID: Int] = [:]
+    var known: [PacketID: Int] = [:]
     private var owed: [Owed] = []
     private var owedHead = 0
     private var pubrels: [PacketID: Int] = [:]
-    private var removals: [PacketID: UInt64] = [:]
+    var removals: [PacketID: UInt64] = [:]
+    /// What the lost session of the broker knew, until that is on disk.
+    var forgotten: [PacketID: Int] = [:]
+    var forgottenCommit: UInt64 = 0
     private var lastHandedOver: [Int]
     let isDurable: Bool
     /// The broker sends packets twice, of QoS 0 too.
@@ -111,6 +120,11 @@ struct InboundLedger: Sendable {
 
     /// The broker resumed no session: whatever it sends is new.
     mutating func forget() {
+        if isDurable, !known.isEmpty {
+            forgotten.merge(known) { _, newer in newer }
+            // Not issued yet.
+            forgottenCommit = .max
+        }
         known.removeAll()
         removals.removeAll()
     }
@@ -136,7 +150,7 @@ struct InboundLedger: Sendable {
         let (index, qos) = (received[message].origin, received[message].qos)
         origins[index].handedOver += 1
         let origin = origins[index]
-        if qos == .exactlyOnce || qos == .atMostOnce && !brokerRepeats, origin.handedOver > 1 {
+        if qos == .exactlyOnce || qos == .atMostOnce && !brokerRepeats, origin.handedOver > 1 + origin.forgiven {
             return (qos == .atMostOnce ? .atMostOnce : .exactlyOnce, "message \(index) from elsewhere is handed over twice")
         }
         let order = origin.queue * 3 + Int(qos.rawValue)
@@ -180,9 +194,10 @@ struct InboundLedger: Sendable {
         guard message.isWhole else {
             return (.handedOverBeforeAcknowledged, "\(name) \(packetID) before its payload was whole")
         }
-        if qos == .exactlyOnce, isDurable, message.commit == 0 || message.commit > storedUpTo {
+        if qos == .exactlyOnce, isDurable, !message.isRestored, message.commit == 0 || message.commit > storedUpTo {
             return (.storedBeforeSent, "PUBREC \(packetID) before the identifier is stored")
         }
+        received[next.received].isConfirmed = true
         return nil
     }
 
@@ -191,7 +206,7 @@ struct InboundLedger: Sendable {
         pubrels[packetID] = count - 1
         if let index = known.removeValue(forKey: packetID) {
             if !received[index].isReleased { return (.handedOverBeforeAcknowledged, "PUBCOMP \(packetID) before its message was released") }
-            if isDurable, received[index].commit != 0, (removals[packetID] ?? .max) > storedUpTo {
+            if isDurable, received[index].commit != 0 || received[index].isRestored, (removals[packetID] ?? .max) > storedUpTo {
                 return (.storedBeforeSent, "PUBCOMP \(packetID) before its removal is stored")
             }
             removals[packetID] = nil

@@ -28,8 +28,8 @@ struct RequestLedger: Sendable {
     }
 
     private(set) var kinds: [Kind] = []
-    private var ends: [Resolution?] = []
-    private(set) var open = 0
+    var ends: [Resolution?] = []
+    var open = 0
 
     mutating func begin(_ kind: Kind) -> Ticket {
         kinds.append(kind)

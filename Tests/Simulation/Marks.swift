@@ -39,6 +39,19 @@ package enum Mark: Int, Sendable, CaseIterable {
     case payloadLoss
     case sessionLossUnseen
     case suspicion
+    case kill
+    case powerCut
+    case crashWhileOpening
+    case resumed
+    case storeFailure
+    case diskFull
+    case notStored
+    case evicted
+    case expired
+    case loaded
+    case unloaded
+    case unreadable
+    case cameBack
 
     package var name: String {
         var name = ""

@@ -3,10 +3,12 @@ import MQTTCore
 /// What the application handed over to be published, and everything that is known of each: the session's account is not asked.
 struct OutboundLedger: Sendable {
     struct Publish: Sendable {
-        enum Outcome: UInt8, Sendable { case none, acknowledged, withdrawn }
+        enum Outcome: UInt8, Sendable { case none, acknowledged, withdrawn, dropped, notStored, unreadable, lost }
 
+        var serial: Serial
         var qos: QoS
         var size: Int32
+        var acceptedAt: Int64
         var outcome = Outcome.none
         /// PUBLISH went out so often.
         var sent: UInt16 = 0
@@ -30,14 +32,37 @@ struct OutboundLedger: Sendable {
         var publishCommit: UInt64 = 0
         /// The commit before which PUBREL must not go out.
         var receivedCommit: UInt64 = 0
+        /// The commit that removes it, or says that it was given up. Zero is none.
+        var removalCommit: UInt64 = 0
+
+        // MARK: Over restarts
+        /// That it is on disk was reported.
+        var isStored = false
+        var isInMemory = true
+        /// Another process accepted it.
+        var isResumed = false
+        var isSentInThisRun = false
+        /// It could not be read from the store, and another day it may.
+        var isUnreadable = false
+        /// It is not certain that the store has nothing of it.
+        var mayComeBack = true
+        /// It ended, and went on in the next process.
+        var isBack = false
+        // When the process ended, this was on disk: PUBREC, its end, that there was no PUBREC.
+        var isReceptionSafe = false
+        var isEndSafe = false
+        var isLossSafe = false
     }
 
-    let firstSerial: Serial
-    private(set) var publishes: [Publish] = []
+    /// Numbers go on from each of these, the first of which belongs to the publish at that place.
+    private var runs: [(first: Serial, start: Int)]
+    /// Nothing was accepted in this process.
+    var isFresh = true
+    var publishes: [Publish] = []
     /// Identifiers in use, publishes and requests alike.
-    private var owners: [PacketID: Serial] = [:]
+    var owners: [PacketID: Serial] = [:]
     private var requests: Set<PacketID> = []
-    private(set) var open = 0
+    var open = 0
 
     // MARK: The present link
     private var inFlight = 0
@@ -47,20 +72,38 @@ struct OutboundLedger: Sendable {
     private var receivedCount: UInt32 = 0
     private var lastArrival = -1
 
-    init(firstSerial: Serial) { self.firstSerial = firstSerial }
+    init(firstSerial: Serial) { runs = [(firstSerial, 0)] }
 
     typealias Finding = (Invariant, String)
 
-    func index(_ serial: Serial) -> Int { Int(truncatingIfNeeded: serial &- firstSerial) }
+    /// -1: it is nobody's.
+    func index(_ serial: Serial) -> Int {
+        var end = publishes.count
+        for run in runs.reversed() {
+            if serial >= run.first, serial - run.first < UInt64(end - run.start) { return run.start + Int(serial - run.first) }
+            end = run.start
+        }
+        return -1
+    }
+
+    /// The number behind the last.
+    private var nextSerial: Serial { runs[runs.count - 1].first + UInt64(publishes.count - runs[runs.count - 1].start) }
 
     subscript(serial: Serial) -> Publish {
         get { publishes[index(serial)] }
         set { publishes[index(serial)] = newValue }
     }
 
-    mutating func accept(_ serial: Serial, _ qos: QoS, size: Int) -> Finding? {
-        guard index(serial) == publishes.count else { return (.oneOutcome, "serial \(serial) is not the next") }
-        publishes.append(Publish(qos: qos, size: Int32(size)))
+    mutating func accept(_ serial: Serial, _ qos: QoS, size: Int, at now: Int64) -> Finding? {
+        if serial != nextSerial {
+            // A new process may go on anywhere behind what there is.
+            guard isFresh, publishes.allSatisfy({ $0.outcome != .none || $0.serial < serial }) else {
+                return (.oneOutcome, "serial \(serial) is not the next")
+            }
+            runs.append((serial, publishes.count))
+        }
+        isFresh = false
+        publishes.append(Publish(serial: serial, qos: qos, size: Int32(size), acceptedAt: now))
         open += 1
         return nil
     }
@@ -85,6 +128,7 @@ struct OutboundLedger: Sendable {
         lastSent = index
         inFlight += 1
         publishes[index].sent += 1
+        publishes[index].isSentInThisRun = true
         publishes[index].startsAnew = false
         publishes[index].sentOn = link
         if publish.qos == .exactlyOnce { exactlyOnceInFlight += 1 }
@@ -158,9 +202,11 @@ struct OutboundLedger: Sendable {
         lastReleased = 0
     }
 
-    mutating func sessionLost(_ serial: Serial, on link: Link) {
+    mutating func sessionLost(_ serial: Serial, on link: Link, isDurable: Bool) {
         self[serial].lossReportedOn = link
         if self[serial].isReceived {
+            // Not issued yet.
+            if isDurable { self[serial].publishCommit = .max }
             self[serial].isReceived = false
             self[serial].startsAnew = true
             self[serial].releasedOn = 0
@@ -193,15 +239,27 @@ struct OutboundLedger: Sendable {
         case .withdrawn:
             if publish.sent > 0, !publish.isAbandoned { return (.withdrawnNeverArrives, "\(serial) was sent before it was withdrawn") }
             publishes[index].outcome = .withdrawn
-        case .evicted, .expired, .notStored, .unreadable: return (.oneOutcome, "\(serial) ends by \(completion), which nothing asked for")
+        case .evicted, .expired:
+            publishes[index].outcome = .dropped
+            publishes[index].isAbandoned = publish.sent > 0 || publish.isResumed
+        case .notStored:
+            if publish.isStored { return (.oneOutcome, "\(serial) is taken back after it was stored") }
+            publishes[index].outcome = .notStored
+        case .unreadable:
+            if publish.isInMemory { return (.oneOutcome, "\(serial) is unreadable, and in memory") }
+            publishes[index].outcome = .unreadable
+            publishes[index].isAbandoned = publish.sent > 0 || publish.isResumed
         }
         if publish.sentOn == link, link != 0 {
             inFlight -= 1
             if publish.qos == .exactlyOnce { exactlyOnceInFlight -= 1 }
         }
         // The broker may have begun an exchange with what is given up.
-        if publish.isAbandoned, completion == .withdrawn, publish.qos == .exactlyOnce, publish.sent > 0 { return nil }
         let packetID = PublishID.of(serial)
+        if publishes[index].isAbandoned, publish.qos == .exactlyOnce, publish.sent > 0 || publish.isResumed {
+            if publishes[index].outcome != .acknowledged { owners[packetID] = serial }
+            return nil
+        }
         if owners[packetID] == serial { owners[packetID] = nil }
         return nil
     }
@@ -211,10 +269,11 @@ struct OutboundLedger: Sendable {
         guard publishes.indices.contains(index) else { return (.payloadIntact, "the broker got message \(index), which there is not") }
         publishes[index].arrivals += 1
         let publish = publishes[index]
-        if publish.outcome == .withdrawn, !publish.isAbandoned {
-            return (.withdrawnNeverArrives, "message \(index) arrived after it was withdrawn")
+        if publish.outcome != .none, publish.outcome != .acknowledged, !publish.isAbandoned {
+            return (.withdrawnNeverArrives, "message \(index) arrived after its end: \(publish.outcome)")
         }
-        if publish.arrivals == 1 {
+        // What came back after its end comes late.
+        if publish.arrivals == 1, !publish.isBack {
             guard index > lastArrival else { return (.deliveredInOrder, "message \(index) arrived first behind \(lastArrival)") }
             lastArrival = index
         }
@@ -223,6 +282,20 @@ struct OutboundLedger: Sendable {
             return (.exactlyOnce, "message \(index) arrived \(publish.arrivals) times within one session")
         }
         return nil
+    }
+
+    /// What went out in this process stays.
+    func isDroppable(_ serial: Serial, perhapsSent: Bool) -> Finding? {
+        if self[serial].isSentInThisRun { return (.oneOutcome, "\(serial) is dropped after it was sent") }
+        if perhapsSent != self[serial].isResumed { return (.oneOutcome, "\(serial) is dropped, perhaps sent: \(perhapsSent)") }
+        return nil
+    }
+
+    func isExpired(_ serial: Serial, _ age: Duration?, at now: Int64, isSteady: Bool) -> Finding? {
+        guard let age else { return (.oneOutcome, "\(serial) is too old, and there is no bound") }
+        // The wall's clock counts milliseconds.
+        let isOld = now - self[serial].acceptedAt >= age.nanoseconds - 2 * millisecond
+        return isOld || !isSteady ? nil : (.oneOutcome, "\(serial) is too old after \((now - self[serial].acceptedAt) / millisecond) ms")
     }
 
     mutating func abandon(_ index: Int) { publishes[index].isAbandoned = true }

@@ -26,6 +26,9 @@ struct Plan: Sendable {
     var readBuffer: Int
     var timerLateness: Int64
     var commitTime: Int64
+    var storage = Storage.Kind.journal(segmentLimit: 8 << 20)
+    /// What does not fit in the queue makes room.
+    var evicts = false
     var connectTimeout: Int64
 
     // The network
@@ -61,6 +64,18 @@ struct Plan: Sendable {
         broker.inFlightLimit = dice.pick([2, 10, 100])
         broker.connectTimeout = .seconds(5)
         broker.payloadsAreUnique = true
+        configureStore(&dice, settings)
+    }
+
+    private mutating func configureStore(_ dice: inout Dice, _ settings: WorldSettings) {
+        if settings.isDurable { configuration.isDurable = true }
+        broker.clientsOutliveProcesses = configuration.isDurable
+        storage = dice.pick([.journal(segmentLimit: 8 << 20), .journal(segmentLimit: 700), .journal(segmentLimit: 4_000), .directory])
+        configuration.limits.memoryBytes = dice.pick([0, 2_000, 16 << 20])
+        guard settings.faults.contains(.bounds) else { return }
+        evicts = dice.chance(1, in: 3)
+        let age = dice.pick([nil, nil, 2 * second, 20 * second])
+        configuration.limits.queuedAge = age.map { .nanoseconds($0) }
     }
 
     private mutating func configure(_ dice: inout Dice) {

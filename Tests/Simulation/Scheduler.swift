@@ -10,7 +10,14 @@ enum Action: Sendable, BitwiseCopyable {
     case publishFromElsewhere
     case fault
     case timer
-    case commit
+    case commit(process: Int)
+    case flushStore(process: Int)
+    /// Payloads were read from the store.
+    case load(process: Int)
+    /// The next process begins.
+    case restart(process: Int)
+    /// The disk can be written again.
+    case healDisk(process: Int)
     case dialAnswered(Link, isOpen: Bool)
     case dialTimedOut(Link)
     /// The event loop writes what the client wants to send.

@@ -18,7 +18,11 @@ struct Shell: Sendable {
     /// The session said online, and not yet offline.
     var saidOnline = false
     var isEnded = false
+    /// There is no process.
+    var isDown = false
     var lastDialed: Link = 0
+    /// The links of earlier processes: each session counts its own from 1.
+    let linkBase: Link
     /// The broker has a new session: what it can double has to be named in this step.
     var isLossDue = false
 
@@ -48,6 +52,8 @@ struct Shell: Sendable {
     // MARK: What is being submitted or received right now
     var submitting: (qos: QoS, size: Int) = (.atMostOnce, 0)
     var wasRefused = false
+    /// The application asked for room in the queue.
+    var isEvicting = false
     var receiving: Receiving?
 
     struct Receiving: Sendable {
@@ -63,10 +69,40 @@ struct Shell: Sendable {
     var heldBack: (Serial, PacketID, Bool)?
 
     init(_ plan: Plan, _ settings: WorldSettings) {
+        session = Session(Shell.configuration(plan, settings), seed: settings.seed, firstSerial: plan.firstSerial)
+        linkBase = 0
+    }
+
+    /// That of the next process.
+    init(_ session: Session, lastDialed: Link) {
+        self.session = session
+        self.lastDialed = lastDialed
+        linkBase = lastDialed
+    }
+
+    static func configuration(_ plan: Plan, _ settings: WorldSettings) -> SessionConfiguration {
         var configuration = plan.configuration
         if settings.canary == .exceedsInFlight { configuration.limits.inFlight += 1 }
         if settings.canary == .exceedsExactlyOnceInFlight { configuration.limits.exactlyOnceInFlight += 1 }
-        session = Session(configuration, seed: settings.seed, firstSerial: plan.firstSerial)
+        return configuration
+    }
+
+    /// As the session of this process knows it. Nil when it is about a link of an earlier one.
+    func local(_ event: Event) -> Event? {
+        switch event {
+        case .linkOpened(let link): link > linkBase ? .linkOpened(link - linkBase) : nil
+        case .linkClosed(let link): link > linkBase ? .linkClosed(link - linkBase) : nil
+        default: event
+        }
+    }
+
+    func global(_ effect: Effect) -> Effect {
+        switch effect {
+        case .dial(let link): .dial(link + linkBase)
+        case .hangUp(let link): .hangUp(link + linkBase)
+        case .hangUpAfterFlush(let link): .hangUpAfterFlush(link + linkBase)
+        default: effect
+        }
     }
 
     mutating func publishHead(at start: Int, _ header: FixedHeader) throws(ProtocolViolation) -> PublishHead? {
@@ -86,44 +122,5 @@ struct Shell: Sendable {
         stream = nil
         isReading = true
         heldBack = nil
-    }
-}
-
-/// The store as far as time matters: which commits are on disk.
-struct Disk: Sendable {
-    var issued: UInt64 = 0
-    /// Under way up to here; equal to `storedUpTo` when nothing is.
-    var writing: UInt64 = 0
-    var storedUpTo: UInt64 = 0
-}
-
-extension World {
-    mutating func store(_ record: StoreRecord, _ number: UInt64) {
-        if number != disk.issued + 1 { fail(.storedBeforeSent, "commit \(number) behind \(disk.issued)") }
-        disk.issued = number
-        switch record {
-        case .publish(let serial), .notReceived(let serial): outbound[serial].publishCommit = number
-        case .received(let serial), .givenUp(let serial): outbound[serial].receivedCommit = number
-        case .removePublish: break
-        case .inbound(let packetID): inbound.storeInbound(packetID, commit: number)
-        case .removeInbound(let packetID): inbound.storeRemoval(packetID, commit: number)
-        case .removeAllInbound: break
-        }
-        if disk.writing == disk.storedUpTo { beginCommit() }
-        if settings.canary == .reportsStoredEarly, dice.chance(1, in: 20) { shell.followUps.append(.stored(upTo: number)) }
-    }
-
-    private mutating func beginCommit() {
-        disk.writing = disk.issued
-        after(plan.commitTime == 0 ? 0 : dice.below(plan.commitTime * 2), .commit)
-    }
-
-    /// Everything that was issued when the commit began is on disk now; what came since goes into the next.
-    mutating func commit() {
-        // What was issued in the same instant may belong to it.
-        if plan.commitTime == 0 { disk.writing = disk.issued }
-        disk.storedUpTo = disk.writing
-        step(.stored(upTo: disk.storedUpTo))
-        if disk.issued > disk.storedUpTo, disk.writing == disk.storedUpTo, failure == nil { beginCommit() }
     }
 }

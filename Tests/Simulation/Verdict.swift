@@ -4,6 +4,7 @@ package enum Invariant: String, Sendable, CaseIterable {
     case nothingSentOffline
     case identifierFree
     case storedBeforeSent
+    case storedSurvives
     case handedOverBeforeAcknowledged
     case acknowledgedInOrder
     case deliveredInOrder
@@ -38,6 +39,9 @@ package struct Verdict: Sendable {
     package var failure: Failure?
     /// Events that the session was given.
     package var events: Int
+    /// Changing operations on the disk until everything had come to its end, and effects.
+    package var writes: Int
+    package var effects: Int
     /// The same for the same seed, whatever the machine.
     package var traceHash: UInt64
     package var marks: Marks
@@ -50,6 +54,10 @@ package struct WorldSettings: Sendable, Hashable {
     package var events: Int
     package var faults = Faults.all
     package var canary: Canary?
+    /// The client's process ends then, beside what faults do.
+    package var crash: CrashPoint?
+    /// Only worlds with a store.
+    package var isDurable = false
     package var isTracing = false
 
     package init(seed: UInt64, events: Int) {

@@ -4,6 +4,7 @@ import MQTTCore
 extension World {
     mutating func act() {
         guard !shell.isEnded else { return }
+        if shell.isDown { return after(10 * millisecond, .application) }
         // Without a connection there is little to see: most is refused.
         let pause = plan.applicationPause * (shell.isOnline ? 2 : 20)
         if application.needsSubscription, shell.isOnline { subscribeAgain() }
@@ -36,12 +37,22 @@ extension World {
         shell.submitting = (qos, size)
         shell.wasRefused = false
         step(.publish(qos: qos, queuedBytes: size))
+        if shell.wasRefused, plan.evicts, qos != .atMostOnce { makeRoom(qos, size) }
+    }
+
+    /// The oldest gives way, or any.
+    private mutating func makeRoom(_ qos: QoS, _ size: Int) {
+        shell.isEvicting = true
+        step(dice.chance(2, in: 3) ? .evictOldest(qos) : .evict(outbound.someOpen(&dice).map { outbound.publishes[$0].serial } ?? 0))
+        shell.isEvicting = false
+        shell.submitting = (qos, size)
+        step(.publish(qos: qos, queuedBytes: size))
     }
 
     private mutating func withdraw() {
         guard !outbound.publishes.isEmpty else { return }
         let back = dice.below(min(20, outbound.publishes.count))
-        step(.withdraw(plan.firstSerial + UInt64(outbound.publishes.count - 1 - back)))
+        step(.withdraw(outbound.publishes[outbound.publishes.count - 1 - back].serial))
     }
 
     mutating func request(_ kind: RequestLedger.Kind, _ event: (Ticket) -> Event) {

@@ -15,14 +15,14 @@ extension World {
         case .sendUnsubscribe(let ticket, let packetID): sendUnsubscribe(ticket, packetID)
         case .hangUp(let link): hangUp(link)
         case .hangUpAfterFlush(let link): hangUpAfterFlush(link)
-        case .accepted(let serial): check(outbound.accept(serial, shell.submitting.qos, size: shell.submitting.size))
+        case .accepted(let serial): check(outbound.accept(serial, shell.submitting.qos, size: shell.submitting.size, at: now))
         case .refused:
             shell.wasRefused = true
             marks.hit(.refusedPublish)
         case .completed(let serial, let completion): completed(serial, completion)
         case .sessionLost(let serial):
             if outbound[serial].isReceived { marks.hit(.sessionLossAfterPubrec) }
-            if settings.canary != .hidesSessionLoss { outbound.sessionLost(serial, on: shell.link) }
+            if settings.canary != .hidesSessionLoss { outbound.sessionLost(serial, on: shell.link, isDurable: plan.configuration.isDurable) }
         case .resolved(let ticket, let resolution): resolved(ticket, resolution)
         case .deliver(let receipt): deliver(receipt)
         case .discard: discard()
@@ -37,8 +37,9 @@ extension World {
             shell.saidOnline = false
             if shell.link != 0 { linkLost() }
         case .store(let record, let number): store(record, number)
-        case .stored: break
-        case .unload, .load: fail(.phases, "\(effect) though all payloads fit in memory")
+        case .stored(let serial): outbound[serial].isStored = true
+        case .unload(let serial): unload(serial)
+        case .load(let serial): load(serial)
         }
     }
 
@@ -50,7 +51,20 @@ extension World {
     }
 
     private mutating func completed(_ serial: Serial, _ completion: Completion) {
-        if completion == .withdrawn { marks.hit(.withdrawn) }
+        switch completion {
+        case .acknowledged: break
+        case .withdrawn: marks.hit(.withdrawn)
+        case .evicted(let perhapsSent):
+            marks.hit(.evicted)
+            if !shell.isEvicting { fail(.oneOutcome, "\(serial) is evicted, and nobody asked for that") }
+            check(outbound.isDroppable(serial, perhapsSent: perhapsSent))
+        case .expired(let perhapsSent):
+            marks.hit(.expired)
+            check(outbound.isDroppable(serial, perhapsSent: perhapsSent))
+            check(outbound.isExpired(serial, plan.configuration.limits.queuedAge, at: now, isSteady: wallClockIsSteady))
+        case .notStored: marks.hit(.notStored)
+        case .unreadable: marks.hit(.unreadable)
+        }
         check(outbound.complete(serial, completion, on: shell.isOnline ? shell.link : 0))
     }
 
@@ -136,7 +150,7 @@ extension World {
 
     /// The driver's part of losing a connection, whoever lost it.
     mutating func linkLost() {
-        if disk.issued > disk.storedUpTo { marks.hit(.linkLostWhileStoring) }
+        if storage.issued > storage.storedUpTo { marks.hit(.linkLostWhileStoring) }
         if let message = shell.stream?.message {
             marks.hit(.streamedInCut)
             inbound.breakOff(message)

@@ -5,14 +5,16 @@ import MQTTTesting
 extension World {
     mutating func fault() {
         guard !isCalm, !shell.isEnded else { return }
+        if shell.isDown { return after(plan.faultPause, .fault) }
         // Without a connection there is little to break.
         after(1 + dice.below(plan.faultPause * (shell.isOnline ? 2 : 20)), .fault)
         let kind = dice.pick(
             [
                 .cuts, .cuts, .cuts, .halfOpen, .halfOpen, .stalls, .stalls, .restarts, .sessionLoss, .takeOvers, .duplicates, .garbage,
-                .payloadLoss,
+                .payloadLoss, .crashes, .crashes, .diskFaults,
             ] as [Faults])
         guard settings.faults.contains(kind) else { return }
+        if kind == .crashes || kind == .diskFaults, !plan.configuration.isDurable { return }
         trace.note(now, .fault, UInt64(kind.rawValue), text: "fault: \(kind.names)")
         switch kind {
         case .cuts: cut()
@@ -29,6 +31,8 @@ extension World {
             drainBroker()
         case .garbage: sendGarbage()
         case .payloadLoss: losePayload()
+        case .crashes: planCrash()
+        case .diskFaults: failDisk()
         default: break  // the others happen where they belong
         }
     }
@@ -108,7 +112,7 @@ extension World {
             closeAtClient(link)
         }
         outbound.abandon(index)
-        step(.abandon(plan.firstSerial + UInt64(index)))
+        step(.abandon(outbound.publishes[index].serial))
     }
 
     /// The client gives such a broker up, and tries again.

@@ -46,10 +46,10 @@ extension World {
 
     private mutating func receive(_ packet: InboundPacket) {
         if case .pubrel(let packetID) = packet { inbound.receivePubrel(packetID) }
-        if case .pubrec = packet, disk.issued > disk.storedUpTo { marks.hit(.pubrecWhileStoring) }
+        if case .pubrec = packet, storage.issued > storage.storedUpTo { marks.hit(.pubrecWhileStoring) }
         let due = shell.isOnline ? outbound.receive(packet, on: shell.link) : nil
         step(.packet(packet))
-        if let due, failure == nil, !shell.closesAfterFlush, outbound[due].outcome == .none {
+        if let due, failure == nil, !shell.closesAfterFlush, !shell.isDown, outbound[due].outcome == .none {
             fail(.acknowledgementHonoured, "\(packet) of \(due) has no effect")
         }
     }
@@ -58,7 +58,7 @@ extension World {
     private mutating func receiveStray() {
         let packetID =
             dice.chance(1, in: 2)
-            ? PublishID.of(plan.firstSerial + UInt64(dice.below(outbound.publishes.count + 2)))
+            ? PublishID.of((outbound.publishes.isEmpty ? 0 : dice.pick(outbound.publishes).serial) + UInt64(dice.below(3)))
             : PacketID(1 + dice.below(300))
         let packet: InboundPacket
         if let publish = outbound.owner(of: packetID) {
@@ -109,7 +109,7 @@ extension World {
             shell.stream = .init(message: nil, name: name, offset: present, rest: head.payloadLength - present)
         }
         step(.packet(.publish(InboundPublish(qos: head.qos, packetID: head.packetID, isComplete: isWhole))))
-        guard failure == nil else { return nil }
+        guard failure == nil, !shell.isDown else { return nil }
         // Behind DISCONNECT nothing is received any more.
         if shell.receiving?.isSettled != true, !shell.closesAfterFlush {
             fail(.atLeastOnce, "PUBLISH \(head.packetID) is neither delivered nor dropped")

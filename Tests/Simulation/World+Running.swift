@@ -1,4 +1,6 @@
+import DiskSimulation
 import MQTTCore
+import MQTTPersistence
 import MQTTTesting
 
 /// A world from its beginning to its verdict.
@@ -9,21 +11,34 @@ extension World {
         if world.inbound.unseenLosses > 0 { world.marks.hit(.sessionLossUnseen) }
         if !world.broker.suspicions.isEmpty { world.marks.hit(.suspicion) }
         return Verdict(
-            failure: world.failure, events: world.steps, traceHash: world.trace.hash, marks: world.marks, lines: world.trace.lines)
+            failure: world.failure, events: world.steps, writes: world.settledWrites, effects: world.settledEffects,
+            traceHash: world.trace.hash, marks: world.marks, lines: world.trace.lines)
     }
 
     private mutating func live() {
         after(0, .application)
         after(dice.below(plan.elsewherePause), .publishFromElsewhere)
         after(dice.below(plan.faultPause * 2), .fault)
-        step(.start)
+        begin()
         while steps < settings.events, failure == nil, advance() {}
         guard failure == nil else { return }
         if settings.faults.contains(.endings), dice.chance(1, in: 8) { return end() }
         calmDown()
         settle()
+        (settledWrites, settledEffects) = (storage.disk.operations, effectCount)
         if failure == nil { idle() }
         if failure == nil { end() }
+        if failure == nil { checkStoreIsEmpty() }
+    }
+
+    /// The first process: its store is new.
+    private mutating func begin() {
+        if let crash = settings.crash { plan(crash) } else { storage.disk.set(diskFaults()) }
+        if plan.configuration.isDurable, openStore(.new) == nil {
+            if failure == nil { crashAtWrite() }
+            return
+        }
+        step(.start)
     }
 
     // MARK: Liveness
@@ -33,6 +48,10 @@ extension World {
         isCalm = true
         trace.note(now, .phase, text: "--- the faults stop")
         broker.setFaults(ConnectionFaults(), for: World.clientID)
+        if settings.crash == nil {
+            storage.disk.set(diskFaults())
+            plannedCrash = nil
+        }
         for index in connections.indices {
             let link = Link(index + 1)
             resume(link, \.toBroker, .arriveAtBroker(link))
@@ -61,7 +80,7 @@ extension World {
         patience += Int64(configuration.keepAliveSeconds) * 6 * second + 120 * second
         // What waits goes one round trip and one commit after another at worst.
         let waiting = Int64(broker.pendingCount(of: World.clientID) + outbound.open)
-        patience += waiting * (plan.commitTime * 6 + plan.delay * 12)
+        patience += waiting * (plan.commitTime * 8 + plan.delay * 12)
         let limit = now + patience
         while failure == nil, !isSettled {
             guard advance(before: limit) else {
@@ -82,7 +101,7 @@ extension World {
 
     private var hasNothingOpen: Bool {
         outbound.open == 0 && requests.open == 0 && application.isIdle && !application.needsSubscription
-            && shell.outbound.isEmpty && disk.issued == disk.storedUpTo && connections[Int(shell.link) - 1].toBroker.count == 0
+            && shell.outbound.isEmpty && storage.issued == storage.storedUpTo && connections[Int(shell.link) - 1].toBroker.count == 0
             && connections[Int(shell.link) - 1].toClient.count == 0 && broker.pendingCount(of: World.clientID) == 0
             && broker.unreleasedCount(of: World.clientID) == 0
     }
@@ -97,7 +116,7 @@ extension World {
         if !application.isIdle { parts.append("messages are unread") }
         if application.needsSubscription { parts.append("not subscribed") }
         if !shell.outbound.isEmpty { parts.append("\(shell.outbound.count) bytes are unwritten") }
-        if disk.issued != disk.storedUpTo { parts.append("commits are open") }
+        if storage.issued != storage.storedUpTo { parts.append("commits are open") }
         let (pending, unreleased) = (broker.pendingCount(of: World.clientID), broker.unreleasedCount(of: World.clientID))
         if pending + unreleased > 0 { parts.append("the broker has \(pending) messages and \(unreleased) exchanges open") }
         return parts.joined(separator: ", ")

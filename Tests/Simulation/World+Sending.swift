@@ -40,16 +40,16 @@ extension World {
     mutating func send(_ packet: ControlPacket) {
         guard mayFlow() else { return fail(.nothingSentOffline, "\(packet) while offline") }
         switch packet {
-        case .puback(let packetID): check(inbound.sendAcknowledgement(packetID, .atLeastOnce, storedUpTo: disk.storedUpTo))
-        case .pubrec(let packetID): check(inbound.sendAcknowledgement(packetID, .exactlyOnce, storedUpTo: disk.storedUpTo))
-        case .pubcomp(let packetID): check(inbound.sendPubcomp(packetID, storedUpTo: disk.storedUpTo))
+        case .puback(let packetID): check(inbound.sendAcknowledgement(packetID, .atLeastOnce, storedUpTo: storage.storedUpTo))
+        case .pubrec(let packetID): check(inbound.sendAcknowledgement(packetID, .exactlyOnce, storedUpTo: storage.storedUpTo))
+        case .pubcomp(let packetID): check(inbound.sendPubcomp(packetID, storedUpTo: storage.storedUpTo))
         case .pubrel(let packetID):
             let isAgain = (outbound.owner(of: packetID)?.releasedOn ?? shell.link) != shell.link
             if isAgain, outbound.owner(of: packetID)?.releasedOn != 0 {
                 marks.hit(.pubrelResend)
                 if settings.canary == .forgetsPubrel { return }
             }
-            check(outbound.sendPubrel(packetID, on: shell.link, storedUpTo: disk.storedUpTo))
+            check(outbound.sendPubrel(packetID, on: shell.link, storedUpTo: storage.storedUpTo))
         case .pingreq: marks.hit(shell.isTicking ? .keepAlivePing : .ping)
         case .disconnect: marks.hit(.disconnect)
         }
@@ -74,14 +74,16 @@ extension World {
         }
         if settings.canary == .dropsResend, isDuplicate, dice.chance(1, in: 3) { return }
         let wrongID = settings.canary == .reusesIdentifier && dice.chance(1, in: 20) ? max(packetID - 1, PublishID.first) : packetID
-        emitPublish(serial, wrongID, isDuplicate: settings.canary == .forgetsDuplicateFlag ? false : isDuplicate)
+        let forgets = settings.canary == .forgetsEarlierSending && !outbound[serial].isSentInThisRun
+        emitPublish(serial, wrongID, isDuplicate: settings.canary == .forgetsDuplicateFlag || forgets ? false : isDuplicate)
     }
 
     private mutating func emitPublish(_ serial: Serial, _ packetID: PacketID, isDuplicate: Bool) {
         guard mayFlow() else { return fail(.nothingSentOffline, "PUBLISH while offline") }
+        if outbound[serial].isInMemory == false { fail(.payloadIntact, "PUBLISH of \(serial), whose payload is not in memory") }
         check(
             outbound.send(
-                serial, packetID, isDuplicate: isDuplicate, on: shell.link, storedUpTo: disk.storedUpTo,
+                serial, packetID, isDuplicate: isDuplicate, on: shell.link, storedUpTo: storage.storedUpTo,
                 plan.configuration.limits))
         guard failure == nil else { return }
         if isDuplicate { marks.hit(.resend) }

@@ -1,3 +1,4 @@
+import DiskSimulation
 import MQTTCore
 import MQTTTesting
 
@@ -19,7 +20,16 @@ package struct World: ~Copyable {
     var failure: Failure?
 
     var shell: Shell
-    var disk = Disk()
+    var storage: Storage
+    /// Counts the processes of the client.
+    var process = 0
+    var effectCount = 0
+    /// Changing operations on the disk, and effects, until everything had come to its end.
+    var settledWrites = 0
+    var settledEffects = 0
+    var plannedCrash: CrashPoint?
+    var wallClockOffset: Int64 = 1_700_000_000_000
+    var wallClockIsSteady = true
     var connections: [Connection] = []
     var broker: BrokerModel
     var brokerTickAt: Int64?
@@ -43,6 +53,7 @@ package struct World: ~Copyable {
         dice = Dice(seed: settings.seed)
         trace = Trace(isTracing: settings.isTracing)
         shell = Shell(plan, settings)
+        storage = Storage(plan.storage)
         broker = BrokerModel(configuration: plan.broker)
         application = Application(plan)
         outbound = OutboundLedger(firstSerial: plan.firstSerial)
@@ -52,6 +63,9 @@ package struct World: ~Copyable {
     }
 
     // MARK: Time
+
+    /// In milliseconds since 1970.
+    var wallClock: Int64 { wallClockOffset + now / millisecond }
 
     mutating func after(_ delay: Int64, _ action: Action) { scheduler.schedule(action, at: now + delay) }
 
@@ -73,7 +87,11 @@ package struct World: ~Copyable {
         case .publishFromElsewhere: publishFromElsewhere()
         case .fault: fault()
         case .timer: timerFired()
-        case .commit: commit()
+        case .commit(let process): commit(of: process)
+        case .flushStore(let process): flushStore(of: process)
+        case .load(let process): loaded(in: process)
+        case .restart(let process): restart(process)
+        case .healDisk(let process): if process == self.process { storage.disk.set(diskFaults()) }
         case .dialAnswered(let link, let isOpen): dialAnswered(link, isOpen: isOpen)
         case .dialTimedOut(let link): dialTimedOut(link)
         case .flush(let link): flush(link)
@@ -93,13 +111,18 @@ package struct World: ~Copyable {
 
     /// Gives the session an event, and carries out what it wants.
     mutating func step(_ event: Event) {
-        guard failure == nil else { return }
+        guard failure == nil, !shell.isDown, let event = shell.local(event) else { return }
         steps += 1
         stepsThisInstant += 1
         trace.note(now, .event, event.fingerprint, text: "\(event)")
         shell.effects.removeAll()
         shell.session.step(event, at: Instant(nanoseconds: now), into: &shell.effects)
-        for effect in shell.effects.list where failure == nil { carryOut(effect) }
+        let process = process
+        for effect in shell.effects.list where failure == nil && process == self.process {
+            carryOut(shell.global(effect))
+            carriedOut()
+        }
+        guard process == self.process else { return }
         if shell.isLossDue {
             shell.isLossDue = false
             check(outbound.unreportedLoss(on: shell.link))
@@ -112,7 +135,8 @@ package struct World: ~Copyable {
     private mutating func followUp() {
         var events: [Event] = []
         swap(&events, &shell.followUps)
-        for event in events { step(event) }
+        let process = process
+        for event in events where process == self.process { step(event) }
     }
 
     /// There is one timer. One that is late is not moved, but looks again.
@@ -125,7 +149,7 @@ package struct World: ~Copyable {
     }
 
     private mutating func timerFired() {
-        guard shell.timerAt == now else { return }  // one that was overtaken
+        guard shell.timerAt == now, !shell.isDown else { return }  // one that was overtaken
         shell.timerAt = nil
         guard let deadline = shell.session.deadline, settings.canary != .stopsClock else { return }
         guard deadline.nanoseconds <= now else { return armTimer() }
@@ -137,7 +161,9 @@ package struct World: ~Copyable {
         }
         shell.isTimerLate = false
         shell.isTicking = true
+        let process = process
         step(.tick)
+        guard process == self.process else { return }
         shell.isTicking = false
         if let next = shell.session.deadline, next.nanoseconds <= now, failure == nil {
             fail(.noBusyLoop, "after a tick the deadline is still \(now - next.nanoseconds) ns in the past")

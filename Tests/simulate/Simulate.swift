@@ -15,6 +15,7 @@ struct Simulate: AsyncParsableCommand {
     @Option(help: "Classes of faults to leave out, with commas.") var without = ""
     @Option(help: "Classes of faults to have alone, with commas.") var only = ""
     @Option(help: "A deliberate bug, to see that it is found.") var canary: String?
+    @Flag(help: "Only worlds whose client has a store.") var durable = false
     @Flag(name: [.customLong("replay"), .customLong("trace")], help: "Runs the world of the seed alone, and prints all that happens.")
     var replay = false
     @Flag(help: "Lists fault classes and canaries.") var list = false
@@ -23,6 +24,7 @@ struct Simulate: AsyncParsableCommand {
         if list { return printLists() }
         var campaign = Campaign(seed: seed, worlds: worlds, events: events)
         campaign.threads = threads
+        campaign.isDurable = durable
         campaign.faults = try only.isEmpty ? Faults.all.subtracting(faults(without)) : faults(only)
         if let canary {
             guard let known = Canary(rawValue: canary) else { throw ValidationError("unknown canary \(canary)") }

@@ -42,7 +42,7 @@ extension Session {
 
     /// Drops what has waited for too long.
     mutating func expire(at now: Instant, into effects: inout Effects) {
-        guard let age = configuration.limits.queuedAge?.nanoseconds else { return }
+        guard phase != .ended, let age = configuration.limits.queuedAge?.nanoseconds else { return }
         while let serial = outbound.expired(age, at: now) {
             let completion = Completion.expired(perhapsSent: serial < outbound.perhapsSentEnd)
             drop(serial, outbound.abandon(serial, isDurable: configuration.isDurable), completion, into: &effects)

@@ -96,7 +96,7 @@ extension BrokerModel {
         let detail = "PUBLISH \(head.packetID) comes again after one that followed it"
         switch sessions[session].arrivals.resend(arrival) {
         case nil:
-            if sessions[session].isFirstContact, sessions[session].connections == 1 {
+            if sessions[session].isFirstContact, sessions[session].connections == 1, !configuration.clientsOutliveProcesses {
                 throw Breach(head.qos == 1 ? "MQTT-4.3.2-1" : "MQTT-4.3.3-1", "DUP on the first PUBLISH \(head.packetID)")
             }
             // It was lost on its way before.
