@@ -61,6 +61,7 @@ struct Plan: Sendable {
         broker.inFlightLimit = dice.pick([2, 10, 100])
         broker.connectTimeout = .seconds(5)
         broker.payloadsAreUnique = true
+        broker.sessionsAreVolatile = true
     }
 
     private mutating func configure(_ dice: inout Dice) {

@@ -35,6 +35,10 @@ public struct BrokerConfiguration: Sendable {
     /// can then be told from a new one under the same identifier, and so can a resend in the wrong order: violations, not suspicions.
     public var payloadsAreUnique = false
 
+    /// Promises that no client goes on with a session of an earlier process. DUP on the first PUBLISH that the broker ever sees of a
+    /// client is a violation then, not a suspicion: an earlier process may have sent it, in vain.
+    public var sessionsAreVolatile = false
+
     /// Whether each received message becomes an output (see ``BrokerModel/Output/published(_:)``).
     package var reportsPublishes = true
 

@@ -97,7 +97,9 @@ extension BrokerModel {
         switch sessions[session].arrivals.resend(arrival) {
         case nil:
             if sessions[session].isFirstContact, sessions[session].connections == 1 {
-                throw Breach(head.qos == 1 ? "MQTT-4.3.2-1" : "MQTT-4.3.3-1", "DUP on the first PUBLISH \(head.packetID)")
+                let (statement, detail) = (head.qos == 1 ? "MQTT-4.3.2-1" : "MQTT-4.3.3-1", "DUP on the first PUBLISH \(head.packetID)")
+                if configuration.sessionsAreVolatile { throw Breach(statement, detail) }
+                suspect(statement, detail, slot)
             }
             // It was lost on its way before.
             sessions[session].arrivals.append(arrival)
