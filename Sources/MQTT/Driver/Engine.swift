@@ -71,7 +71,11 @@ final class Engine: Sendable {
         gate.onChange { [weak self] in self?.gateChanged() }
         releases.onRelease { [weak self] in self?.released() }
         for damage in damage { logger?.warning("the store was damaged", metadata: ["damage": "\(damage)"]) }
-        if let opened { try attach(opened.store) }
+        if let opened {
+            try attach(opened.store)
+            // What is too old already, or will be before anything else happens.
+            if configuration.limits.queuedAge != nil { wake() }
+        }
     }
 
     deinit {
