@@ -72,7 +72,7 @@ extension ConnectionArguments {
     }
 
     /// Two runs never share an identifier: the broker would end the first session. 23 characters are allowed everywhere [MQTT-3.1.3-5].
-    private static func freshID() -> String {
+    static func freshID() -> String {
         let digits = String(UInt64.random(in: .min ... .max), radix: 36)
         return "mqttc" + String(repeating: "0", count: 13 - digits.utf8.count) + digits
     }
