@@ -1,3 +1,4 @@
+import Histogram
 import MQTT
 import NIOCore
 import Testing
