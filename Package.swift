@@ -136,7 +136,16 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .testTarget(name: "CommandTests", dependencies: ["mqttc", "MQTT", "MQTTTesting"], swiftSettings: settings),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: [
+                "mqttc", "MQTT", "MQTTTesting",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "MQTTFoundationTests",
             dependencies: ["MQTTFoundation", .product(name: "NIOCore", package: "swift-nio")],

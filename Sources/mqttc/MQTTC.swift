@@ -1,7 +1,6 @@
 import ArgumentParser
 
 /// The command line: one binary, a subcommand for each job.
-@main
 struct MQTTC: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mqttc",

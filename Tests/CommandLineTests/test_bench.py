@@ -101,7 +101,7 @@ class Bench(unittest.TestCase):
         self.assertEqual((report["count"], report["lost"]), (20, 0))
 
     def test_usage(self):
-        for text in ("pub --count 0", "rtt --qos 0", "pub --window 0", "sub --rate 5", "idle --clients 0", "pub --store /tmp/x", "nosuch"):
+        for text in ("pub --count 0", "rtt --qos 0", "pub --window 0", "sub --rate 5", "idle --clients 0", "nosuch"):
             with self.subTest(text):
                 self.assertEqual(run([mqttc(), "bench", *text.split()])[0], 64)
 

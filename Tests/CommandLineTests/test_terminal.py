@@ -94,7 +94,7 @@ class InTerminal(unittest.TestCase):
         self.assertNotIn("temperature", screen)
         terminal.press("e")
         screen = terminal.wait_for("temperature")
-        self.assertRegex(screen, r"▾ house\s+(\d+\.\d )?\s*\n\s+▾ bath.*\n\s+light .* 7 B +\d+s   ·\[2Joff")
+        self.assertRegex(screen, r"▾ house.*\n\s+▾ bath.*\n\s+light .* 7 B +\d+s   ·\[2Joff")
         self.assertRegex(screen, r"temperature .* 6 B +\d+s R 20\.8 C")
 
     def test_watch_moves_searches_sorts_and_pauses(self):

@@ -29,6 +29,15 @@ struct ConnectionURL: Equatable {
     }
 }
 
+/// Where a session is kept at this end.
+enum SessionPlace: Sendable {
+    case memory
+    /// On disk, and empty at first.
+    case scratch(String)
+    /// On disk, with what earlier runs have left there.
+    case outbox(String)
+}
+
 /// The one place where URL and options become a configuration.
 extension ConnectionArguments {
     private var connectionURL: ConnectionURL? { (address ?? url).map { ConnectionURL($0) } }
@@ -36,15 +45,32 @@ extension ConnectionArguments {
     /// The topic of `mqtt://host/topic`.
     var topicOfURL: String? { connectionURL?.topic }
 
-    /// - Parameter index: Tells the clients apart when one run makes several: 0 for the first.
-    func configuration(client index: Int = 0) throws(MQTTError) -> Configuration {
-        var configuration = Configuration(broker: try broker(), session: .volatile(id: identifier(index), clean: !keepsSession))
+    /// - Parameters:
+    ///   - index: Tells the clients apart when one run makes several: 0 for the first.
+    ///   - store: Where the session is kept.
+    func configuration(client index: Int = 0, store: SessionPlace = .memory) throws(MQTTError) -> Configuration {
+        var configuration = Configuration(broker: try broker(), session: try session(index, store))
         configuration.retriesFirstConnect = false
         configuration.keepAlive = .seconds(keepAlive)
         configuration.username = username
         configuration.password = try passwordBytes()
         configuration.will = index == 0 ? will.will : nil
         return configuration
+    }
+
+    private func session(_ index: Int, _ place: SessionPlace) throws(MQTTError) -> SessionOptions {
+        switch place {
+        case .memory: return .volatile(id: identifier(index), clean: !keepsSession)
+        case .scratch(let directory):
+            return .durable(id: identifier(index), at: index == 0 ? directory : "\(directory)-\(index)", .new, clean: !keepsSession)
+        case .outbox(let directory):
+            if clientID != nil || clientIDPrefix != nil { return .durable(id: identifier(index), at: directory) }
+            // The identifier of the first run is that of all: the broker knows by it what it has got.
+            let store = JournalSessionStore(at: directory)
+            let stored = try store.open().clientID
+            store.close()
+            return .durable(id: stored ?? Self.freshID(), at: directory)
+        }
     }
 
     private func broker() throws(MQTTError) -> Broker {
@@ -72,7 +98,7 @@ extension ConnectionArguments {
     }
 
     /// Two runs never share an identifier: the broker would end the first session. 23 characters are allowed everywhere [MQTT-3.1.3-5].
-    private static func freshID() -> String {
+    static func freshID() -> String {
         let digits = String(UInt64.random(in: .min ... .max), radix: 36)
         return "mqttc" + String(repeating: "0", count: 13 - digits.utf8.count) + digits
     }

@@ -50,6 +50,9 @@ final class ArrivalGate: Sendable {
         }
     }
 
+    /// Whether nobody waits.
+    var isOpen: Bool { state.withLock { $0.waiter == nil } }
+
     /// What has not come so far is lost: the sender goes on without it.
     func giveUp() {
         let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in

@@ -39,7 +39,10 @@ struct BenchArguments: ParsableArguments {
     var timeout: Double?
 
     @Option(
-        help: ArgumentHelp("A directory for the session, which is then durable.", discussion: "Not there yet.", valueName: "directory"))
+        help: ArgumentHelp(
+            "A directory for the session, which is then durable.",
+            discussion: "What it held is removed. Further clients have directories beside it, with -1, -2 and so on behind the name.",
+            valueName: "directory"))
     var store: String?
 
     @Flag(help: "One object of JSON on one line.")
@@ -48,8 +51,7 @@ struct BenchArguments: ParsableArguments {
     func validate() throws {
         guard 1...100_000 ~= clients else { throw ValidationError("--clients is 1 to 100000.") }
         if let timeout, timeout <= 0 || !(Pub.seconds ~= timeout) { throw ValidationError("-W is more than 0 seconds.") }
-        // The place for a durable session: the client's configuration is made in `running`.
-        if store != nil { throw ValidationError("--store: durable sessions are not there yet.") }
+        if store?.isEmpty == true { throw ValidationError("--store is empty.") }
         try TopicName.check(topicName)
     }
 
@@ -59,6 +61,7 @@ struct BenchArguments: ParsableArguments {
         if clients > 500 { System.raiseFileLimit() }
         var running = Running(connection: connection, timeout: timeout.map { .seconds($0) })
         running.clientCount = clients
+        if let store { running.place = .scratch(store) }
         running.adjust = adjust
         return running
     }

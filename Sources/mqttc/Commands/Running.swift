@@ -29,6 +29,9 @@ struct Running: Sendable {
     var restore: @Sendable () -> Void = {}
     /// How many clients connect, each with an identifier of its own.
     var clientCount = 1
+    var place = SessionPlace.memory
+    /// Whether the body begins when the broker has accepted the connection, or at once.
+    var waitsForConnection = true
 
     /// So many connections are made at a time: a broker's queue of them is short.
     private static let wave = 64
@@ -65,7 +68,7 @@ struct Running: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         var clients: [MQTTClient] = []
         for index in 0..<clientCount {
-            var configuration = try connection.configuration(client: index)
+            var configuration = try connection.configuration(client: index, store: place)
             adjust(&configuration)
             clients.append(try MQTTClient(configuration, eventLoopGroup: group))
         }
@@ -91,7 +94,7 @@ struct Running: Sendable {
         // No task group: it would wait for a body that is blocked in reading a terminal.
         let (ends, first) = AsyncStream.makeStream(of: End.self)
         Task {
-            if let end = await Self.outcome(clients, first, body) { first.yield(end) }
+            if let end = await outcome(clients, first, body) { first.yield(end) }
         }
         Task {
             if let number = await signals.first() { first.yield(.signal(number)) }
@@ -119,10 +122,10 @@ struct Running: Sendable {
         }
     }
 
-    private static func connect(_ clients: [MQTTClient], _ first: AsyncStream<End>.Continuation) async throws {
+    private func connect(_ clients: [MQTTClient], _ first: AsyncStream<End>.Continuation) async throws {
         var rest = clients[...]
         while !rest.isEmpty {
-            for client in rest.prefix(wave) {
+            for client in rest.prefix(Self.wave) {
                 Task {
                     do throws(MQTTError) {
                         try await client.run()
@@ -132,8 +135,8 @@ struct Running: Sendable {
                     }
                 }
             }
-            for client in rest.prefix(wave) { try await client.waitUntilOnline() }
-            rest = rest.dropFirst(wave)
+            if waitsForConnection { for client in rest.prefix(Self.wave) { try await client.waitUntilOnline() } }
+            rest = rest.dropFirst(Self.wave)
         }
     }
 
@@ -170,7 +173,7 @@ struct Running: Sendable {
         }
     }
 
-    private static func outcome(
+    private func outcome(
         _ clients: [MQTTClient], _ first: AsyncStream<End>.Continuation, _ body: @Sendable ([MQTTClient]) async throws -> Void
     ) async -> End? {
         do {

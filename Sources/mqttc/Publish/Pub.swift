@@ -11,6 +11,10 @@ struct Pub: AsyncParsableCommand {
             system has taken it. A lost connection is made anew, and what was not complete goes out again (QoS 1 and 2).
             Payloads of files and of standard input are not held in memory beyond 1 MiB.
 
+            With --outbox a message is safe in a directory before anything else: it is accepted without a connection, and survives
+            whatever ends the program. Each run with the same directory goes on with what is there; --flush does nothing else.
+            When the broker cannot be reached, the exit status is 0, because the message was accepted; with --flush it is 69.
+
             EXAMPLES:
               $ mqttc pub -t greetings -m hello
               $ mqttc pub mqtt://broker.example.com/plant/alert -m fire -q 2 -r
@@ -18,6 +22,8 @@ struct Pub: AsyncParsableCommand {
               $ tail -f log | mqttc pub -t log -l -q 1
               $ mqttc pub -t plant/alert -n -r                       # clear the retained message
               $ mqttc pub -t tick -m tock --repeat 10 --repeat-delay 0.5
+              $ mqttc pub --outbox ~/outbox -t a -m b -q 1           # also without a connection
+              $ mqttc pub --outbox ~/outbox --flush                  # deliver what waits
               $ mqttc pub -u me --password-file ~/.secret -t a -m b
             """
     )
@@ -65,10 +71,20 @@ struct Pub: AsyncParsableCommand {
         help: ArgumentHelp("Give up so long after the connection was made, with exit status 75.", valueName: "seconds"))
     var timeout: Double?
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("A directory that keeps messages of QoS 1 and 2 until the broker has them.", valueName: "directory"))
+    var outbox: String?
+
+    @Flag(help: "Deliver what is in the outbox, and end.")
+    var flush = false
+
     func validate() throws {
+        try checkOutbox()
         if [message != nil, file != nil, isInput, isByLine, isEmpty].count(where: { $0 }) > 1 {
             throw ValidationError("Only one of -m, -f, -s, -l and -n.")
         }
+        if flush { return }
         guard let topic = topic ?? connection.topicOfURL else { throw ValidationError("A topic is needed: -t, or in the URL.") }
         try TopicName.check(topic)
         guard repeatCount > 0 else { throw ValidationError("--repeat is at least 1.") }
@@ -79,7 +95,21 @@ struct Pub: AsyncParsableCommand {
 
     static let seconds = 0.0...1_000_000
 
-    private var input: PayloadInput {
+    private func checkOutbox() throws {
+        guard let outbox else {
+            if flush { throw ValidationError("--flush needs --outbox.") }
+            return
+        }
+        if outbox.isEmpty { throw ValidationError("--outbox is empty.") }
+        if flush {
+            let isSent = message != nil || file != nil || isInput || isByLine || isEmpty || topic != nil
+            if isSent { throw ValidationError("--flush sends nothing new.") }
+        } else if qos == .atMostOnce {
+            throw ValidationError("--outbox needs -q 1 or -q 2: QoS 0 promises nothing.")
+        }
+    }
+
+    var input: PayloadInput {
         if let message { return .bytes(Array(message.utf8)) }
         if let file { return .file(file) }
         if isEmpty { return .bytes([]) }
@@ -90,6 +120,7 @@ struct Pub: AsyncParsableCommand {
     func run() async throws {
         let command = self
         let progress = PublishProgress()
+        if let outbox { return try await OutboxRun(command: self, directory: outbox, progress: progress).run() }
         let rejection = RejectionMonitor(progress)
         var running = Running(connection: connection, timeout: timeout.map { .seconds($0) })
         running.monitor = { client in await rejection.watch(client) }

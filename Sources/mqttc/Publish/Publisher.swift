@@ -4,8 +4,6 @@ import NIOCore
 /// Streams messages to one topic, with a window of unfinished ones: no round trip for each, and no unbounded memory.
 struct Publisher {
     static let window = 1_000
-    /// The longest payload that a packet can hold, and then some: it is refused when it is published.
-    private static let lineLimit = 1 << 28
 
     private let client: MQTTClient
     private let topic: String
@@ -51,24 +49,10 @@ struct Publisher {
 
     /// Each line of standard input without its end. A last line needs no end.
     mutating func publishLines() async throws {
-        var lines: [[UInt8]] = []
-        var isTooLong = false
-        var splitter = LineSplitter(limit: Self.lineLimit)
-        while let chunk = await StandardInput.next() {
-            splitter.feed(chunk[...]) { line in
-                switch line {
-                case .whole(let bytes): lines.append(bytes)
-                case .tooLong: isTooLong = true
-                }
-            }
-            for line in lines { try await publish(Payload(bytes: line)) }
-            lines.removeAll(keepingCapacity: true)
-            if isTooLong {
-                Complaints.say("a line is longer than any message")
-                throw Running.Exit(status: ExitStatus.usage)
-            }
+        var lines = InputLines()
+        while let batch = try await lines.next() {
+            for line in batch { try await publish(Payload(bytes: line)) }
         }
-        if !splitter.rest.isEmpty { try await publish(Payload(bytes: splitter.rest)) }
     }
 
     /// Returns when every message is complete.

@@ -26,6 +26,8 @@ enum SystemFile {
         return unsafe String(cString: value)
     }
 
+    static func isMissing(_ path: String) -> Bool { unsafe access(path, F_OK) != 0 }
+
     /// A small file as a whole.
     static func contents(of path: String, limit: Int) throws(Failure) -> [UInt8] {
         let file = try OpenFile(reading: path)
