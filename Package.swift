@@ -97,6 +97,18 @@ let package = Package(
             path: "Tests/simulate",
             swiftSettings: settings
         ),
+        // The client against a real broker behind a network that fails.
+        .executableTarget(
+            name: "soak",
+            dependencies: [
+                "MQTT", "MQTTCore",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/soak",
+            swiftSettings: settings
+        ),
 
         .testTarget(name: "MQTTCoreTests", dependencies: ["MQTTCore"], swiftSettings: settings),
         .testTarget(
