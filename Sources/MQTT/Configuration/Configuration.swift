@@ -35,7 +35,7 @@ public struct Configuration: Sendable {
     public var requestsWait = true
     /// What happens to messages that no sequence asks for.
     public var unclaimed = UnclaimedPolicy()
-    /// Brings connections in place of TCP and Unix sockets.
+    /// Brings connections in place of TCP and Unix sockets. What the broker says of TLS holds for them too.
     public var dialer: (any Dialer)?
 
     public init(broker: Broker, session: SessionOptions) {

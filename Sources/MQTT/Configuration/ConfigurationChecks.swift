@@ -41,21 +41,8 @@ extension Configuration {
         (username ?? broker.username, password ?? broker.password.map { Array($0.utf8) })
     }
 
-    package func makeDialer() throws(MQTTError) -> any Dialer {
-        if let dialer { return dialer }
-        switch broker.address {
-        case .tcp(let host, let port):
-            guard !host.isEmpty, !host.utf8.contains(0) else { throw .denied("the broker's host is empty or has U+0000") }
-            guard 1...65_535 ~= port else { throw .denied("the broker's port is out of 1 to 65535") }
-            return TCPDialer(host: host, port: port)
-        case .unix(let path):
-            // sockaddr_un holds 108 bytes on Linux and 104 on Darwin, the terminating zero included.
-            guard 1...103 ~= path.utf8.count, !path.utf8.contains(0) else {
-                throw .denied("the path of a Unix socket has 1 to 103 bytes, without U+0000")
-            }
-            return UnixDialer(path: path)
-        }
-    }
+    /// The way to the broker, for `mqttc test` too.
+    package func makeDialer() throws(MQTTError) -> any Dialer { try Route(broker, base: dialer).dialer }
 
     private func keepAliveSeconds() throws(MQTTError) -> UInt16 {
         let seconds = keepAlive.components.seconds

@@ -10,7 +10,7 @@ internal import Synchronization
 final class Engine: Sendable {
     let configuration: Configuration
     let eventLoop: any EventLoop
-    let dialer: any Dialer
+    let route: Route
     let logger: Logger?
     let gate: ReadGate
     let releases: ReleaseBox
@@ -33,7 +33,7 @@ final class Engine: Sendable {
 
     init(_ configuration: Configuration, eventLoop: any EventLoop, logger: Logger?) throws(MQTTError) {
         var sessionConfiguration = try configuration.sessionConfiguration()
-        dialer = try configuration.makeDialer()
+        route = try Route(configuration.broker, base: configuration.dialer)
         let opened = try Engine.open(configuration)
         let connect: Connect
         do throws(MQTTError) {

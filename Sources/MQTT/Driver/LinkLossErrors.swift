@@ -7,12 +7,14 @@ extension LinkLoss {
             case (true, nil): MQTTError(.connectionLost, .unknown, "the connection was closed")
             case (true, let detail?): MQTTError(.connectionLost, .unknown, detail.message)
             case (false, nil): MQTTError(.down, .notSent, "the connection was closed ahead of CONNACK")
-            case (false, let detail?): MQTTError(detail.code == .timeout ? .timeout : .down, .notSent, detail.message)
+            case (false, let detail?): MQTTError(detail.code == .connectionLost ? .down : detail.code, .notSent, detail.message)
             }
         case .silent where !wasOnline: MQTTError(.timeout, .notSent, "no CONNACK within pauseTimeout")
         case .silent(let silence): MQTTError(.connectionLost, .unknown, "the broker was silent for pauseTimeout: \(silence.text)")
         case .violation(let violation):
-            MQTTError(.protocolViolation, .unknown, "the broker broke the protocol: \(violation.message)", citation: violation.citation)
+            MQTTError(
+                .protocolViolation, .unknown, detail?.message ?? "the broker broke the protocol: \(violation.message)",
+                citation: violation.citation)
         case .refused(let code):
             MQTTError(
                 .connectionRefused, .refusedByBroker, "the broker refused the connection: \(code.connectionRefusal)", reasonCode: code,

@@ -93,6 +93,25 @@ extension MQTTError {
         public static let expired = Code("expired")
         /// The application took the message back before it was sent.
         public static let withdrawn = Code("withdrawn")
+
+        // Why an attempt to connect failed, where it is known better than `down`.
+
+        /// The TLS handshake failed, for another reason than those below: the other end may not speak TLS at all.
+        public static let tlsFailed = Code("tlsFailed")
+        /// The broker's certificate has expired.
+        public static let certificateExpired = Code("certificateExpired")
+        /// The broker's certificate is not valid yet: one of the two clocks is wrong.
+        public static let certificateNotYetValid = Code("certificateNotYetValid")
+        /// The broker vouches for itself, and is none of the trusted roots.
+        public static let certificateSelfSigned = Code("certificateSelfSigned")
+        /// Nobody among the trusted roots vouches for the broker's certificate.
+        public static let certificateUntrusted = Code("certificateUntrusted")
+        /// The broker's certificate is for another name.
+        public static let certificateNameMismatch = Code("certificateNameMismatch")
+        /// The broker's certificate is none of those pinned.
+        public static let certificateNotPinned = Code("certificateNotPinned")
+        /// The broker refused the client's certificate, or wants one and has got none.
+        public static let clientCertificateRefused = Code("clientCertificateRefused")
     }
 }
 

@@ -1,0 +1,38 @@
+internal import MQTTCore
+internal import MQTTTransport
+
+/// The way to one broker, checked: everything between the network and the client.
+struct Route: Sendable {
+    let broker: Broker
+    let dialer: any Dialer
+
+    /// - Parameter base: Brings connections in place of TCP and Unix sockets.
+    /// - Throws: For whatever cannot be honoured.
+    init(_ broker: Broker, base: (any Dialer)?) throws(MQTTError) {
+        self.broker = broker
+        var layers: [any ConnectionLayer] = []
+        if let tls = broker.tls { layers.append(try Layers.tls(tls, host: broker.host)) }
+        let socket = if let base { base } else { try Self.socketDialer(broker) }
+        dialer = layers.isEmpty ? socket : LayeredDialer(socket, layers)
+    }
+
+    private static func socketDialer(_ broker: Broker) throws(MQTTError) -> any Dialer {
+        switch broker.address {
+        case .tcp(let host, let port):
+            guard !host.isEmpty, !host.utf8.contains(0) else { throw .denied("the broker's host is empty or has U+0000") }
+            guard 1...65_535 ~= port else { throw .denied("the broker's port is out of 1 to 65535") }
+            return TCPDialer(host: host, port: port)
+        case .unix(let path):
+            // sockaddr_un holds 108 bytes on Linux and 104 on Darwin, the terminating zero included.
+            guard 1...103 ~= path.utf8.count, !path.utf8.contains(0) else {
+                throw .denied("the path of a Unix socket has 1 to 103 bytes, without U+0000")
+            }
+            return UnixDialer(path: path)
+        }
+    }
+}
+
+extension Broker {
+    /// The host by its name or address. Nil for a Unix socket.
+    var host: String? { if case .tcp(let host, _) = address { host } else { nil } }
+}
