@@ -120,9 +120,10 @@ let package = Package(
         .testTarget(
             name: "MQTTTransportTests",
             dependencies: [
-                "MQTTTransport",
+                "MQTTCore", "MQTTTransport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
             ],
             swiftSettings: settings
         ),

@@ -38,7 +38,8 @@ struct Certificates {
     private let directory: URL
 
     private init() async throws {
-        directory = FileManager.default.temporaryDirectory.appending(path: "mqtt-certificates-\(UUID().uuidString)", directoryHint: .isDirectory)
+        directory = FileManager.default.temporaryDirectory.appending(
+            path: "mqtt-certificates-\(UUID().uuidString)", directoryHint: .isDirectory)
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         guard let shell = installedProgram("sh"), installedProgram("openssl") != nil else {
             throw Failure(description: "openssl is not installed: run scripts/test, or apt-get install openssl")

@@ -201,7 +201,7 @@ extension Mosquitto {
 
 /// A loopback port that is free, below the range that the system gives to outgoing connections: while the broker is down, a client
 /// that reconnects from that range could be given the broker's own port, connect to itself, and keep the broker from coming back.
-private func freeLoopbackPort() async throws -> Int {
+func freeLoopbackPort() async throws -> Int {
     let bootstrap = ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
     var attempts = 0
     while true {

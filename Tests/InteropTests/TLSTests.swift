@@ -7,37 +7,10 @@ import Testing
 
 @Suite("TLS to Mosquitto", .mosquittoIsInstalled, .timeLimit(.minutes(1)))
 struct TLSTests {
-    /// What the clients of these tests trust.
-    private func options() async throws -> TLSOptions {
-        var options = TLSOptions()
-        options.roots = .file(try await Certificates.shared.authority)
-        return options
-    }
-
-    /// Messages of each level go to the broker and back.
-    private func exchange(over broker: Broker) async throws {
-        try await MQTTClient(Configuration(broker: broker, session: .volatile(id: "client"))).run { client in
-            try await client.waitUntilOnline()
-            try await client.subscribe(to: "way/+") { messages in
-                for qos in QoS.allCases { try await client.publish(Payload("\(qos)"), to: "way/there", qos) }
-                var iterator = messages.makeAsyncIterator()
-                for qos in QoS.allCases { #expect(try await iterator.next()?.payload.string == "\(qos)") }
-            }
-        }
-    }
-
-    /// The error of an attempt to connect that must fail.
-    private func failure(_ broker: Broker) async throws -> MQTTError {
-        var configuration = Configuration(broker: broker, session: .volatile(id: "client"))
-        configuration.retriesFirstConnect = false
-        let client = try MQTTClient(configuration)
-        return try #require(await #expect(throws: MQTTError.self) { try await client.run() })
-    }
-
     @Test("By name and by address: the certificate has to be for it", arguments: ["localhost", "127.0.0.1"])
     func names(_ host: String) async throws {
         let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: .server)]))
-        try await exchange(over: .tls(host: host, port: mosquitto.ports[0], options()))
+        try await exchange(over: .tls(host: host, port: mosquitto.ports[0], .tests))
         var broker = try Broker("mqtts://\(host):\(mosquitto.ports[0])")
         broker.tls?.serverName = "localhost."
         let authority = try await Certificates.shared.authority
@@ -54,7 +27,7 @@ struct TLSTests {
     func refused(_ name: Certificates.Name, _ code: MQTTError.Code) async throws {
         let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: name)]))
         for host in ["localhost", "127.0.0.1"] {
-            let error = try await failure(.tls(host: host, port: mosquitto.ports[0], options()))
+            let error = try await failureToConnect(to: .tls(host: host, port: mosquitto.ports[0], .tests))
             #expect(error.code == code, "\(error)")
             #expect(error.fate == .notSent)
         }
@@ -63,7 +36,7 @@ struct TLSTests {
     @Test("The system's roots do not vouch for the tests' authority")
     func systemRoots() async throws {
         let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: .server)]))
-        let error = try await failure(.tls(host: "localhost", port: mosquitto.ports[0]))
+        let error = try await failureToConnect(to: .tls(host: "localhost", port: mosquitto.ports[0]))
         #expect(error.code == .certificateUntrusted, "\(error)")
     }
 
@@ -71,7 +44,7 @@ struct TLSTests {
     func exceptions() async throws {
         let mosquitto = try await Mosquitto.started(
             .init(listeners: [.init(certificate: .otherName), .init(certificate: .selfSigned)]))
-        var options = try await options()
+        var options = try await TLSOptions.tests
         options.serverName = "other.example"
         try await exchange(over: .tls(host: "127.0.0.1", port: mosquitto.ports[0], options))
         options.serverName = nil
@@ -83,7 +56,7 @@ struct TLSTests {
     func clientCertificates() async throws {
         let certificates = try await Certificates.shared
         let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: .server, asksForCertificate: true)]))
-        var options = try await options()
+        var options = try await TLSOptions.tests
         options.clientCertificate = .init(chain: .file(certificates.certificate(.client)), key: .file(certificates.key(.client)))
         try await exchange(over: .tls(host: "localhost", port: mosquitto.ports[0], options))
         let encrypted = try String(contentsOfFile: certificates.encryptedKey, encoding: .utf8)
@@ -96,12 +69,12 @@ struct TLSTests {
     func clientRefused() async throws {
         let certificates = try await Certificates.shared
         let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: .server, asksForCertificate: true)]))
-        var options = try await options()
-        var error = try await failure(.tls(host: "localhost", port: mosquitto.ports[0], options))
+        var options = try await TLSOptions.tests
+        var error = try await failureToConnect(to: .tls(host: "localhost", port: mosquitto.ports[0], options))
         #expect(error.code == .clientCertificateRefused, "\(error)")
         options.clientCertificate = .init(
             chain: .file(certificates.certificate(.strangeClient)), key: .file(certificates.key(.strangeClient)))
-        error = try await failure(.tls(host: "localhost", port: mosquitto.ports[0], options))
+        error = try await failureToConnect(to: .tls(host: "localhost", port: mosquitto.ports[0], options))
         #expect(error.code == .clientCertificateRefused, "\(error)")
     }
 
@@ -116,27 +89,27 @@ struct TLSTests {
             TLSOptions.Pin.certificate(certificates.fingerprint(.client)), .publicKey(certificates.keyDigest(.client)),
             .publicKey(certificates.fingerprint(.server)),
         ]
-        var options = try await options()
+        var options = try await TLSOptions.tests
         for pin in right {
             options.pins = wrong + [pin]
             try await exchange(over: .tls(host: "localhost", port: mosquitto.ports[0], options))
         }
         options.pins = wrong
-        let error = try await failure(.tls(host: "localhost", port: mosquitto.ports[0], options))
+        let error = try await failureToConnect(to: .tls(host: "localhost", port: mosquitto.ports[0], options))
         #expect(error.code == .certificateNotPinned, "\(error)")
         // A pin does not make up for the rest.
         options = TLSOptions()
         options.pins = right
-        #expect(try await failure(.tls(host: "localhost", port: mosquitto.ports[0], options)).code == .certificateUntrusted)
+        #expect(try await failureToConnect(to: .tls(host: "localhost", port: mosquitto.ports[0], options)).code == .certificateUntrusted)
     }
 
     @Test("TLS to a broker in plain text, and the reverse, are told at once")
     func mixedUp() async throws {
         let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: .server)]))
-        var error = try await failure(.tls(host: "localhost", port: mosquitto.port, options()))
+        var error = try await failureToConnect(to: .tls(host: "localhost", port: mosquitto.port, .tests))
         #expect(error.code == .tlsFailed, "\(error)")
         #expect(error.message.contains("does the broker expect TLS on this port?"))
-        error = try await failure(.tcp(host: "localhost", port: mosquitto.ports[0]))
+        error = try await failureToConnect(to: .tcp(host: "localhost", port: mosquitto.ports[0]))
         #expect(error.code == .protocolViolation || error.code == .down, "\(error)")
         #expect(error.message.contains("the broker expects TLS") || error.message.contains("does the broker expect TLS"), "\(error)")
     }
@@ -144,7 +117,7 @@ struct TLSTests {
     @Test("The secrets of a connection go to the key log, and only when it is asked for")
     func keyLog() async throws {
         let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: .server)]))
-        var options = try await options()
+        var options = try await TLSOptions.tests
         let lines = Mutex([String]())
         options.keyLog = TLSOptions.KeyLog { line in lines.withLock { $0.append(line) } }
         try await exchange(over: .tls(host: "localhost", port: mosquitto.ports[0], options))
@@ -154,22 +127,6 @@ struct TLSTests {
     @Test("Nothing is lost over restarts of the broker", arguments: [QoS.atLeastOnce, .exactlyOnce])
     func restarts(_ qos: QoS) async throws {
         let mosquitto = try await Mosquitto.started(.init(moreLines: ["log_type all"], listeners: [.init(certificate: .server)]))
-        let tls = try await Broker.tls(host: "localhost", port: mosquitto.ports[0], options())
-        let count = 3_000
-        try await mosquitto.withClient("receiver", { $0.broker = tls }) { receiver in
-            try await receiver.subscribe(to: "numbers", atMost: qos) { messages in
-                try await mosquitto.withClient("sender", { $0.broker = tls }) { sender in
-                    async let sent: Void = sender.publish(numbers: 0..<count, to: "numbers", qos)
-                    var arrivals = Arrivals()
-                    for third in 1...3 {
-                        try await messages.receive(upTo: count * third / 3, into: &arrivals)
-                        if third < 3 { try await mosquitto.restart() }
-                    }
-                    try await sent
-                    // The message at hand is acknowledged with the next request, so each restart brings it again.
-                    #expect(qos == .atLeastOnce || arrivals.repeats <= 2 + mosquitto.publishesAfterPubrec(to: "receiver"))
-                }
-            }
-        }
+        try await mosquitto.expectNothingIsLost(over: .tls(host: "localhost", port: mosquitto.ports[0], .tests), qos)
     }
 }

@@ -14,6 +14,10 @@ public struct Broker: Sendable, Hashable {
     public var password: String?
     /// Encrypts the connection. Nil is plain text.
     public var tls: TLSOptions?
+    /// Speaks WebSocket, inside of TLS when there is TLS.
+    public var webSocket: WebSocketOptions?
+    /// Passes the connection on to the broker. TLS goes through it: the proxy reads nothing of that.
+    public var proxy: Proxy?
 
     /// Over TCP. The host may be a name, an IPv4 or an IPv6 address.
     public static func tcp(host: String, port: Int = 1883) -> Broker { Broker(.tcp(host: host, port: port)) }
@@ -25,19 +29,28 @@ public struct Broker: Sendable, Hashable {
         return broker
     }
 
+    /// Over WebSocket, in plain text. With ``tls`` it is encrypted.
+    public static func webSocket(host: String, port: Int = 80, _ options: WebSocketOptions = WebSocketOptions()) -> Broker {
+        var broker = Broker(.tcp(host: host, port: port))
+        broker.webSocket = options
+        return broker
+    }
+
     /// Over a Unix domain socket.
     public static func unix(path: String) -> Broker { Broker(.unix(path: path)) }
 
     init(_ address: Address) { self.address = address }
 }
 
-/// Without credentials, which a URL has.
+/// Without credentials and query, either of which may be secret.
 extension Broker: CustomStringConvertible {
     public var description: String {
         switch address {
         case .tcp(let host, let port):
-            let scheme = tls == nil ? "mqtt" : "mqtts"
-            return host.utf8.contains(UInt8(ascii: ":")) ? "\(scheme)://[\(host)]:\(port)" : "\(scheme)://\(host):\(port)"
+            let scheme = webSocket == nil ? "mqtt" : "ws"
+            let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
+            let path = webSocket?.path.prefix { $0 != "?" } ?? ""
+            return "\(scheme)\(tls == nil ? "" : "s")://\(name):\(port)\(path)"
         case .unix(let path): return "mqtt+unix://\(path)"
         }
     }

@@ -11,9 +11,20 @@ struct Route: Sendable {
     init(_ broker: Broker, base: (any Dialer)?) throws(MQTTError) {
         self.broker = broker
         var layers: [any ConnectionLayer] = []
+        if let proxy = broker.proxy { layers.append(try Self.proxyLayer(proxy, broker)) }
         if let tls = broker.tls { layers.append(try Layers.tls(tls, host: broker.host)) }
+        if let webSocket = broker.webSocket {
+            let port = broker.tls == nil ? 80 : 443
+            layers.append(
+                try Layers.webSocket(webSocket, host: broker.host ?? "localhost", port: broker.port ?? port, default: port))
+        }
         let socket = if let base { base } else { try Self.socketDialer(broker) }
         dialer = layers.isEmpty ? socket : LayeredDialer(socket, layers)
+    }
+
+    private static func proxyLayer(_ proxy: Proxy, _ broker: Broker) throws(MQTTError) -> any ConnectionLayer {
+        guard let host = broker.host, let port = broker.port else { throw .denied("there is no way to a Unix socket through a proxy") }
+        return try Layers.proxy(proxy, host: host, port: port)
     }
 
     private static func socketDialer(_ broker: Broker) throws(MQTTError) -> any Dialer {
@@ -21,6 +32,7 @@ struct Route: Sendable {
         case .tcp(let host, let port):
             guard !host.isEmpty, !host.utf8.contains(0) else { throw .denied("the broker's host is empty or has U+0000") }
             guard 1...65_535 ~= port else { throw .denied("the broker's port is out of 1 to 65535") }
+            if let proxy = broker.proxy { return TCPDialer(host: proxy.host, port: proxy.port) }
             return TCPDialer(host: host, port: port)
         case .unix(let path):
             // sockaddr_un holds 108 bytes on Linux and 104 on Darwin, the terminating zero included.
@@ -35,4 +47,5 @@ struct Route: Sendable {
 extension Broker {
     /// The host by its name or address. Nil for a Unix socket.
     var host: String? { if case .tcp(let host, _) = address { host } else { nil } }
+    var port: Int? { if case .tcp(_, let port) = address { port } else { nil } }
 }

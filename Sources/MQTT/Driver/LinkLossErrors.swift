@@ -5,9 +5,11 @@ extension LinkLoss {
         case .closed:
             switch (wasOnline, detail) {
             case (true, nil): MQTTError(.connectionLost, .unknown, "the connection was closed")
-            case (true, let detail?): MQTTError(.connectionLost, .unknown, detail.message)
+            case (true, let detail?): MQTTError(.connectionLost, .unknown, detail.message, citation: detail.citation)
             case (false, nil): MQTTError(.down, .notSent, "the connection was closed ahead of CONNACK")
-            case (false, let detail?): MQTTError(detail.code == .connectionLost ? .down : detail.code, .notSent, detail.message)
+            case (false, let detail?):
+                MQTTError(
+                    detail.code == .connectionLost ? .down : detail.code, .notSent, detail.message, citation: detail.citation)
             }
         case .silent where !wasOnline: MQTTError(.timeout, .notSent, "no CONNACK within pauseTimeout")
         case .silent(let silence): MQTTError(.connectionLost, .unknown, "the broker was silent for pauseTimeout: \(silence.text)")

@@ -112,6 +112,14 @@ extension MQTTError {
         public static let certificateNotPinned = Code("certificateNotPinned")
         /// The broker refused the client's certificate, or wants one and has got none.
         public static let clientCertificateRefused = Code("clientCertificateRefused")
+        /// The server answered the WebSocket upgrade with another status than 101.
+        public static let webSocketRefused = Code("webSocketRefused")
+        /// The WebSocket upgrade failed for another reason: the other end may not speak HTTP at all.
+        public static let webSocketFailed = Code("webSocketFailed")
+        /// The proxy refused to pass the connection on.
+        public static let proxyRefused = Code("proxyRefused")
+        /// The proxy's answer makes no sense: it may not be a proxy of that kind.
+        public static let proxyFailed = Code("proxyFailed")
     }
 }
 

@@ -42,8 +42,7 @@ package struct LayeredDialer: Dialer {
                 }
             }.flatMap { initializer(channel) }
         }.hop(to: eventLoop).flatMap { channel in
-            guard let done = ends.value[ObjectIdentifier(channel)] else { return eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel) }
-            return done.map { channel }
+            ends.value[ObjectIdentifier(channel)]?.map { channel } ?? eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
         }
     }
 }

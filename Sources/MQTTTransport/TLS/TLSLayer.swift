@@ -28,7 +28,7 @@
         /// Verified by the TLS library, and told to the server (SNI).
         private(set) var hostname: String?
         /// Verified here: the TLS library takes the address from the socket, which may be a proxy's.
-        private(set) var address: SocketAddress?
+        private(set) var address: [UInt8]?
         let pins: [TLSOptions.Pin]
 
         init(_ options: TLSOptions, host: String?) throws(MQTTError) {
@@ -37,7 +37,7 @@
             }
             if name.hasSuffix(".") { name.removeLast() }
             pins = options.pins
-            if let address = try? SocketAddress(ipAddress: name, port: 0) {
+            if let address = IPAddress.bytes(name) {
                 self.address = address
             } else {
                 guard 1...255 ~= name.utf8.count, !name.utf8.contains(0) else { throw .denied("the server's name has 1 to 255 bytes") }
@@ -49,11 +49,7 @@
         func objection(to certificate: NIOSSLCertificate) -> MQTTError? {
             if let address {
                 let names = certificate._subjectAlternativeNames()
-                let isNamed = names.contains { name in
-                    name.nameType == .ipAddress
-                        && (try? SocketAddress(packedIPAddress: ByteBuffer(bytes: Array(name.contents)), port: 0)) == address
-                }
-                guard isNamed else {
+                guard names.contains(where: { $0.nameType == .ipAddress && $0.contents.elementsEqual(address) }) else {
                     let text = "the broker's certificate is not for the IP address that was asked for"
                     return MQTTError(.certificateNameMismatch, .notSent, text)
                 }

@@ -28,6 +28,7 @@ struct ConnectArguments {
         let session = try Self.session(clientID, store, start, clean: isClean)
         var broker = try Self.broker(fields)
         broker.tls = try Self.tls(fields)
+        broker.webSocket = try fields.string("websocket").map { WebSocketOptions(path: $0) }
         var configuration = Configuration(broker: broker, session: session)
         configuration.keepAlive = .seconds(try fields.integer("keepAlive", in: 0...65_535) ?? 0)
         configuration.username = try fields.text("username")
@@ -53,9 +54,6 @@ struct ConnectArguments {
         case "3.1.1": break
         case "5.0": throw .unsupported("version 5.0 is not there yet")
         default: throw .denied("version must be 3.1.1 or 5.0")
-        }
-        for name in ["websocket"] where fields.has(name) {
-            throw .unsupported("\(name) is not there yet")
         }
         for name in ["sessionExpiry", "receiveMaximum"] where fields.has(name) {
             throw .denied("\(name) is for version 5.0")

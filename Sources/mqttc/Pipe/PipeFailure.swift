@@ -50,7 +50,8 @@ extension PipeFailure.Name {
             case .closed, .suspended: .closed
             case .down: .down
             case .tlsFailed, .certificateExpired, .certificateNotYetValid, .certificateSelfSigned, .certificateUntrusted,
-                .certificateNameMismatch, .certificateNotPinned, .clientCertificateRefused:
+                .certificateNameMismatch, .certificateNotPinned, .clientCertificateRefused, .webSocketRefused, .webSocketFailed,
+                .proxyRefused, .proxyFailed:
                 .down
             case .tooManyRequests: .tooManyRequests
             case .canceled, .withdrawn: .canceled
