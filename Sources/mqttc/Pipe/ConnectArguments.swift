@@ -38,6 +38,8 @@ struct ConnectArguments {
         configuration.will = try Self.will(fields)
         configuration.limits = try Self.limits(fields)
         configuration.pauseTimeout = try fields.seconds("pauseTimeout") ?? .seconds(10)
+        // A handshake ahead of CONNECT is a time in which the client waits for the broker, too.
+        if configuration.pauseTimeout > .zero { configuration.connectTimeout = min(.seconds(10), configuration.pauseTimeout) }
         try Self.setReconnect(&configuration.reconnect, fields)
         configuration.resubscribes = false
         configuration.retriesFirstConnect = false
