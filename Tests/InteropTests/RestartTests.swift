@@ -189,7 +189,7 @@ extension Mosquitto {
 
 extension Delivery {
     /// Whether it is complete, while no answer can come: a wait that is canceled gives only what is known.
-    fileprivate var isComplete: Bool {
+    var isComplete: Bool {
         get async {
             let wait = Task { try await completed }
             wait.cancel()

@@ -18,6 +18,8 @@ public struct Broker: Sendable, Hashable {
     public var webSocket: WebSocketOptions?
     /// Passes the connection on to the broker. TLS goes through it: the proxy reads nothing of that.
     public var proxy: Proxy?
+    /// Of TCP; a Unix socket has none of it.
+    public var socket = SocketOptions()
 
     /// Over TCP. The host may be a name, an IPv4 or an IPv6 address.
     public static func tcp(host: String, port: Int = 1883) -> Broker { Broker(.tcp(host: host, port: port)) }

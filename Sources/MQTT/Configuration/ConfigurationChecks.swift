@@ -6,6 +6,7 @@ extension Configuration {
     func sessionConfiguration() throws(MQTTError) -> SessionConfiguration {
         guard version == .v3_1_1 else { throw MQTTError(.unsupported, .denied, "MQTT 5.0 is not supported yet") }
         try limits.check()
+        try profile.check(self)
         var result = SessionConfiguration()
         result.version = version
         result.cleanSession = session.clean
@@ -17,17 +18,18 @@ extension Configuration {
         result.reconnectMaximum = try nanoseconds(reconnect.maximum, "reconnect.maximum")
         guard reconnect.minimum <= reconnect.maximum else { throw .denied("reconnect.minimum is above reconnect.maximum") }
         result.stableTime = try nanoseconds(reconnect.stableTime, "reconnect.stableTime")
+        guard credentialTimeout > .zero else { throw .denied("credentialTimeout must be above zero") }
         guard connectTimeout > .zero else { throw .denied("connectTimeout must be above zero") }
         _ = try nanoseconds(drainTimeout, "drainTimeout")
         _ = try nanoseconds(unclaimed.grace, "unclaimed.grace")
         result.retriesFirstConnect = retriesFirstConnect
         result.requestsWait = requestsWait
-        result.limits = limits
+        result.limits = profile.lowered(limits)
         return result
     }
 
     /// The CONNECT packet, but for the clean session flag.
-    func connectPacket(clientID: String) throws(MQTTError) -> Connect {
+    func connectPacket(clientID: String, _ broker: Broker) throws(MQTTError) -> Connect {
         let packet = Connect(
             version: version, clientID: clientID, cleanSession: session.clean, keepAliveSeconds: try keepAliveSeconds(),
             will: will.map { Connect.Will(topic: $0.topic, payload: $0.payload, qos: $0.qos, retain: $0.retain) },
@@ -42,7 +44,9 @@ extension Configuration {
     }
 
     /// The way to the broker, for `mqttc test` too.
-    package func makeDialer() throws(MQTTError) -> any Dialer { try Route(broker, base: dialer).dialer }
+    package func makeDialer() throws(MQTTError) -> any Dialer {
+        try Route(profile.completed(broker), base: dialer).dialer
+    }
 
     private func keepAliveSeconds() throws(MQTTError) -> UInt16 {
         let seconds = keepAlive.components.seconds

@@ -5,6 +5,11 @@ internal import MQTTTransport
 struct Route: Sendable {
     let broker: Broker
     let dialer: any Dialer
+    /// What is said first, but for what each attempt has of its own.
+    var connect = Connect(clientID: "", cleanSession: true, keepAliveSeconds: 0)
+    private let socket: any Dialer
+    /// Up to WebSocket, the last one.
+    private let layers: [any ConnectionLayer]
 
     /// - Parameter base: Brings connections in place of TCP and Unix sockets.
     /// - Throws: For whatever cannot be honoured.
@@ -13,13 +18,26 @@ struct Route: Sendable {
         var layers: [any ConnectionLayer] = []
         if let proxy = broker.proxy { layers.append(try Self.proxyLayer(proxy, broker)) }
         if let tls = broker.tls { layers.append(try Layers.tls(tls, host: broker.host)) }
-        if let webSocket = broker.webSocket {
+        self.layers = layers
+        socket = if let base { base } else { try Self.socketDialer(broker) }
+        dialer = try Self.dialer(socket, layers, broker, broker.webSocket)
+    }
+
+    /// For an attempt with credentials of its own.
+    func dialer(with credentials: Credentials) throws(MQTTError) -> any Dialer {
+        guard let webSocket = broker.webSocket else { return dialer }
+        return try Self.dialer(socket, layers, broker, credentials.applied(to: webSocket))
+    }
+
+    private static func dialer(
+        _ socket: any Dialer, _ layers: [any ConnectionLayer], _ broker: Broker, _ webSocket: WebSocketOptions?
+    ) throws(MQTTError) -> any Dialer {
+        var layers = layers
+        if let webSocket {
             let port = broker.tls == nil ? 80 : 443
-            layers.append(
-                try Layers.webSocket(webSocket, host: broker.host ?? "localhost", port: broker.port ?? port, default: port))
+            layers.append(try Layers.webSocket(webSocket, host: broker.host ?? "localhost", port: broker.port ?? port, default: port))
         }
-        let socket = if let base { base } else { try Self.socketDialer(broker) }
-        dialer = layers.isEmpty ? socket : LayeredDialer(socket, layers)
+        return layers.isEmpty ? socket : LayeredDialer(socket, layers)
     }
 
     private static func proxyLayer(_ proxy: Proxy, _ broker: Broker) throws(MQTTError) -> any ConnectionLayer {
@@ -32,8 +50,9 @@ struct Route: Sendable {
         case .tcp(let host, let port):
             guard !host.isEmpty, !host.utf8.contains(0) else { throw .denied("the broker's host is empty or has U+0000") }
             guard 1...65_535 ~= port else { throw .denied("the broker's port is out of 1 to 65535") }
-            if let proxy = broker.proxy { return TCPDialer(host: proxy.host, port: proxy.port) }
-            return TCPDialer(host: host, port: port)
+            try broker.socket.check()
+            if let proxy = broker.proxy { return TCPDialer(host: proxy.host, port: proxy.port, options: broker.socket) }
+            return TCPDialer(host: host, port: port, options: broker.socket)
         case .unix(let path):
             // sockaddr_un holds 108 bytes on Linux and 104 on Darwin, the terminating zero included.
             guard 1...103 ~= path.utf8.count, !path.utf8.contains(0) else {

@@ -14,6 +14,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     let engine: Engine
     private(set) var context: ChannelHandlerContext?
     private var framer: PacketFramer
+    private let isEncrypted: Bool
     private let writer: ConnectionWriter
     /// A read that waits for the gate.
     private var isReadPending = false
@@ -25,8 +26,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// CONNACK came, and accepted.
     private var isAccepted = false
 
-    init(engine: Engine, link: Link) {
+    init(engine: Engine, link: Link, isEncrypted: Bool) {
         self.engine = engine
+        self.isEncrypted = isEncrypted
         self.link = link
         writer = ConnectionWriter(engine: engine, link: link)
         framer = PacketFramer(maximumPacketSize: engine.configuration.limits.maximumPacketSize)
@@ -48,7 +50,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         detach()
         stream?.fail(MQTTError(.connectionLost, .unknown, "the connection was lost in the middle of the payload"))
         stream = nil
-        if !hasReceived, engine.route.broker.tls == nil, failure == nil || failure?.code == .connectionLost {
+        if !hasReceived, !isEncrypted, failure == nil || failure?.code == .connectionLost {
             // Many brokers say nothing to bytes that are not TLS, and hang up.
             failure = MQTTError(.down, .notSent, "the connection was closed ahead of CONNACK: does the broker expect TLS on this port?")
         }

@@ -7,6 +7,7 @@ struct LoopState {
     var connection: ConnectionHandler?
     /// On their way to be the connection: several while the addresses of a name are tried.
     var opening: [ConnectionHandler] = []
+    var credentialRequest: CredentialRequest?
     var timer: Scheduled<Void>?
     var timerAt: Instant?
     var watchesUnclaimed = false
@@ -29,46 +30,6 @@ extension Engine {
     }
 
     // MARK: Connections
-
-    private func hangUp(_ link: Link) {
-        if loop.value.connection?.link == link { loop.value.connection?.hangUp() }
-        for connection in loop.value.opening where connection.link == link { connection.hangUp() }
-    }
-
-    /// The channel is there, but not active yet: it may have handshakes to go through.
-    func opening(_ connection: ConnectionHandler) { loop.value.opening.append(connection) }
-
-    /// It is active, or gone.
-    func notOpening(_ connection: ConnectionHandler) { loop.value.opening.removeAll { $0 === connection } }
-
-    private func dial(_ link: Link) {
-        logger?.debug("connecting", metadata: ["link": "\(link)"])
-        let timeout = TimeAmount.nanoseconds(configuration.connectTimeout.nanoseconds)
-        let dialed = route.dialer.dial(on: eventLoop, timeout: timeout) { channel in
-            channel.eventLoop.makeCompletedFuture {
-                try channel.pipeline.syncOperations.addHandler(ConnectionHandler(engine: self, link: link))
-            }
-        }
-        // A dialer that forgets the time must not hold up the next attempt.
-        let late = MQTTError(.timeout, .notSent, "no connection within connectTimeout")
-        let guardian = eventLoop.scheduleTask(deadline: eventLoop.now + timeout + .seconds(1)) { self.dialFailed(link, late) }
-        dialed.hop(to: eventLoop).whenComplete { result in
-            guardian.cancel()
-            guard case .failure(let error) = result else { return }
-            let isLate = if case .connectTimeout = error as? ChannelError { true } else { false }
-            let failure = isLate ? late : error as? MQTTError ?? MQTTError(.down, .notSent, "cannot connect: \(error)")
-            self.dialFailed(link, failure)
-        }
-    }
-
-    private func dialFailed(_ link: Link, _ reason: MQTTError) {
-        hangUp(link)
-        perform { state in
-            guard state.session.phase == .connecting(link) else { return }
-            state.dialFailure = reason
-            state.step(.linkClosed(link), at: now)
-        }
-    }
 
     /// The channel is active.
     func opened(_ connection: ConnectionHandler) {

@@ -7,9 +7,7 @@ extension LinkLoss {
             case (true, nil): MQTTError(.connectionLost, .unknown, "the connection was closed")
             case (true, let detail?): MQTTError(.connectionLost, .unknown, detail.message, citation: detail.citation)
             case (false, nil): MQTTError(.down, .notSent, "the connection was closed ahead of CONNACK")
-            case (false, let detail?):
-                MQTTError(
-                    detail.code == .connectionLost ? .down : detail.code, .notSent, detail.message, citation: detail.citation)
+            case (false, let detail?): detail.ofAttempt
             }
         case .silent where !wasOnline: MQTTError(.timeout, .notSent, "no CONNACK within pauseTimeout")
         case .silent(let silence): MQTTError(.connectionLost, .unknown, "the broker was silent for pauseTimeout: \(silence.text)")
@@ -52,5 +50,15 @@ extension Silence {
         case .restOfPacket: "a packet was not completed"
         case .writing: "it took no bytes"
         }
+    }
+}
+
+extension MQTTError {
+    /// The reason of an attempt that failed: no message was sent on it.
+    fileprivate var ofAttempt: MQTTError {
+        var error = self
+        if code == .connectionLost { error.code = .down }
+        error.fate = .notSent
+        return error
     }
 }

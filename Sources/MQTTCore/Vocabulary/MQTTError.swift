@@ -25,6 +25,8 @@ public struct MQTTError: Error, Sendable, Hashable {
     public var reasonCode: ReasonCode?
     /// The statement of the standard behind the error, such as `MQTT-3.3.2-2`, when there is one.
     public var citation: String?
+    /// The status by which an HTTP server or proxy on the way to the broker refused.
+    public var httpStatus: Int?
     /// The answer to each filter, in the order of the request. Not empty with ``Code/subscribeFailed``.
     public var grants: [SubscriptionGrant] = []
 
@@ -120,6 +122,8 @@ extension MQTTError {
         public static let proxyRefused = Code("proxyRefused")
         /// The proxy's answer makes no sense: it may not be a proxy of that kind.
         public static let proxyFailed = Code("proxyFailed")
+        /// The application's credential provider failed, or took too long.
+        public static let credentialsUnavailable = Code("credentialsUnavailable")
     }
 }
 

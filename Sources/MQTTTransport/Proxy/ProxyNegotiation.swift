@@ -45,7 +45,11 @@ struct HTTPTunnel: ProxyNegotiation {
             throw .proxyFailed("the proxy's answer is not HTTP")
         }
         guard let response else { return .wait }
-        guard 200...299 ~= response.status else { throw .proxyRefused("the proxy answered with \(response.statusLine)") }
+        guard 200...299 ~= response.status else {
+            var error = MQTTError.proxyRefused("the proxy answered with \(response.statusLine)")
+            error.httpStatus = response.status
+            throw error
+        }
         input = reader.rest
         return .done
     }

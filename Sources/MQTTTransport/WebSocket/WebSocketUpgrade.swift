@@ -25,7 +25,9 @@
         func objection(to response: HTTPResponse) -> MQTTError? {
             guard response.status == 101 else {
                 let place = response.fields.first { $0.name == "location" } == nil ? "" : "; redirections are not followed"
-                return MQTTError(.webSocketRefused, .notSent, "the WebSocket upgrade was answered with \(response.statusLine)\(place)")
+                var error = MQTTError(.webSocketRefused, .notSent, "the WebSocket upgrade was answered with \(response.statusLine)\(place)")
+            error.httpStatus = response.status
+            return error
             }
             guard response.values("upgrade").contains(where: { $0.lowercased() == "websocket" }),
                 response.values("connection").contains(where: { $0.lowercased() == "upgrade" }),
