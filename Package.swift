@@ -27,8 +27,15 @@ let package = Package(
         .library(name: "MQTTTesting", targets: ["MQTTTesting"]),
         .executable(name: "mqttc", targets: ["mqttc"]),
     ],
+    // Each is on unless a package that depends on this one says otherwise. scripts/traits builds without.
+    traits: [
+        .default(enabledTraits: ["TLS", "WebSocket"]),
+        .trait(name: "TLS", description: "Connections over TLS (mqtts, wss), by swift-nio-ssl."),
+        .trait(name: "WebSocket", description: "Connections over WebSocket (ws, wss)."),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -43,6 +50,8 @@ let package = Package(
                 "MQTTCore",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["TLS"])),
+                .product(name: "NIOTLS", package: "swift-nio", condition: .when(traits: ["TLS"])),
             ],
             swiftSettings: settings
         ),
@@ -123,9 +132,10 @@ let package = Package(
         .testTarget(
             name: "MQTTTransportTests",
             dependencies: [
-                "MQTTTransport",
+                "MQTTCore", "MQTTTransport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
             ],
             swiftSettings: settings
         ),

@@ -69,6 +69,16 @@ public final class MQTTClient: Sendable {
     /// The states of the connection from now on. Each call gives a sequence of its own.
     public var connectionStates: ConnectionStates { engine.states.observe() }
 
+    /// Connects at once where a pause would be waited out, or where attempts are paused: for applications that know that the network is
+    /// back. What was learned of failing brokers is forgotten, and pauses begin with the least one again.
+    ///
+    /// A connection, or an attempt that is under way, stays as it is.
+    public func connectNow() { engine.connectNow() }
+
+    /// Makes no further attempts to connect until ``connectNow()``. A connection, or an attempt that is under way, stays as it is; what
+    /// is published meanwhile is accepted as at any time, and requests fail with ``MQTTError/Code/down`` while there is no connection.
+    public func pauseConnecting() { engine.pauseConnecting() }
+
     /// Says DISCONNECT behind everything that was submitted, closes the connection, and ends the client. The broker drops the will
     /// [MQTT-3.14.4-3].
     ///

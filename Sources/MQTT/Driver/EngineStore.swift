@@ -16,7 +16,9 @@ extension Engine {
         let session = configuration.session
         guard case .durable(let store, let use) = session.place else { return nil }
         // What is wrong with the rest is found before anything in the store is changed.
-        _ = try configuration.connectPacket(clientID: session.clientID.isEmpty ? "stored" : session.clientID)
+        for broker in [configuration.broker] + configuration.fallbacks {
+            _ = try configuration.connectPacket(clientID: session.clientID.isEmpty ? "stored" : session.clientID, broker)
+        }
         let opened = Opened(store: store, contents: try store.open(for: session.clientID, use))
         guard !opened.clientID.isEmpty || session.clean else {
             store.close()

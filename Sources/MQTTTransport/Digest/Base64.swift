@@ -1,5 +1,5 @@
 /// RFC 4648 base64 with the standard alphabet and padding, strict: no white space, no missing padding, no stray bits.
-enum Base64 {
+package enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
     private static let padding = UInt8(ascii: "=")
     private static let noDigit: UInt8 = 0xff
@@ -10,7 +10,7 @@ enum Base64 {
         return values
     }()
 
-    static func append(_ data: some Collection<UInt8>, to text: inout [UInt8]) {
+    package static func append(_ data: some Collection<UInt8>, to text: inout [UInt8]) {
         text.reserveCapacity(text.count + (data.count + 2) / 3 * 4)
         var bits: UInt32 = 0
         var count = 0
@@ -39,14 +39,14 @@ enum Base64 {
         }
     }
 
-    static func encode(_ data: some Collection<UInt8>) -> String {
+    package static func encode(_ data: some Collection<UInt8>) -> String {
         var text: [UInt8] = []
         append(data, to: &text)
         return String(decoding: text, as: UTF8.self)
     }
 
     /// Nil when the text is not exactly what ``encode(_:)`` makes of some data.
-    static func decode(_ text: String) -> [UInt8]? {
+    package static func decode(_ text: String) -> [UInt8]? {
         var digits = Array(text.utf8)
         guard digits.count % 4 == 0 else { return nil }
         var padded = 0

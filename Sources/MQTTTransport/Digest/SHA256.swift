@@ -1,7 +1,7 @@
-/// SHA-256 (FIPS 180-4) over a stream of bytes. It identifies big payloads for test programs; nothing secret depends on it.
+/// SHA-256 (FIPS 180-4) over a stream of bytes. It identifies pinned certificates, and big payloads for test programs.
 ///
 /// Own code, because swift-crypto would add minutes of build time for this one digest.
-struct SHA256 {
+package struct SHA256 {
     private var state: InlineArray<8, UInt32> = [
         0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
     ]
@@ -11,7 +11,9 @@ struct SHA256 {
     private var blockCount = 0
     private var totalCount: UInt64 = 0
 
-    mutating func update(_ bytes: Span<UInt8>) {
+    package init() {}
+
+    package mutating func update(_ bytes: Span<UInt8>) {
         totalCount += UInt64(bytes.count)
         var at = 0
         while at < bytes.count {
@@ -31,17 +33,27 @@ struct SHA256 {
     }
 
     /// The digest of everything so far, in lower-case hexadecimal.
-    consuming func finish() -> String {
+    package consuming func finish() -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        var text: [UInt8] = []
+        for byte in finishBytes() { text += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The 32 bytes of the digest of everything so far.
+    package consuming func finishBytes() -> [UInt8] {
         let bitCount = totalCount * 8
         append(0x80)
         while blockCount != 56 { append(0) }
         for shift: UInt64 in [56, 48, 40, 32, 24, 16, 8, 0] { append(UInt8(truncatingIfNeeded: bitCount >> shift)) }
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        for index in state.indices {
-            for shift: UInt32 in [28, 24, 20, 16, 12, 8, 4, 0] { text.append(digits[Int(state[index] >> shift & 15)]) }
-        }
-        return String(decoding: text, as: UTF8.self)
+        return state.indices.flatMap { index in [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: state[index] >> ($0 as UInt32)) } }
+    }
+
+    /// The 32 bytes of the digest of `bytes`.
+    package static func digest(of bytes: [UInt8]) -> [UInt8] {
+        var digest = SHA256()
+        digest.update(bytes.span)
+        return digest.finishBytes()
     }
 
     private mutating func append(_ byte: UInt8) {

@@ -5,22 +5,27 @@ internal import NIOPosix
 public struct TCPDialer: Dialer {
     public let host: String
     public let port: Int
+    public let options: SocketOptions
 
-    public init(host: String, port: Int) {
+    public init(host: String, port: Int, options: SocketOptions = SocketOptions()) {
         self.host = host
         self.port = port
+        self.options = options
     }
 
     public func dial(
         on eventLoop: any EventLoop, timeout: TimeAmount,
         initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) -> EventLoopFuture<any Channel> {
-        ClientBootstrap(group: eventLoop)
-            // Packets are coalesced before they are written, so there is nothing that Nagle's algorithm could improve.
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .connectTimeout(timeout)
-            .channelInitializer(initializer)
-            .connect(host: host, port: port)
+        do throws(any Error) {
+            try options.check()
+            var bootstrap = ClientBootstrap(group: eventLoop).connectTimeout(timeout).channelInitializer(initializer)
+            for (option, value) in options.channelOptions { bootstrap = bootstrap.channelOption(option, value: .init(value)) }
+            if let address = options.bindAddress { bootstrap = bootstrap.bind(to: try SocketAddress(ipAddress: address, port: 0)) }
+            return bootstrap.connect(host: host, port: port)
+        } catch {
+            return eventLoop.makeFailedFuture(error)
+        }
     }
 }
 
