@@ -27,11 +27,19 @@ let package = Package(
         .library(name: "MQTTTesting", targets: ["MQTTTesting"]),
         .executable(name: "mqttc", targets: ["mqttc"]),
     ],
+    // Each is on unless a package that depends on this one says otherwise. scripts/traits builds without.
+    traits: [
+        .default(enabledTraits: ["TLS", "WebSocket"]),
+        .trait(name: "TLS", description: "Connections over TLS (mqtts, wss), by swift-nio-ssl."),
+        .trait(name: "WebSocket", description: "Connections over WebSocket (ws, wss)."),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         .target(name: "MQTTCore", swiftSettings: settings),
@@ -42,6 +50,8 @@ let package = Package(
                 "MQTTCore",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["TLS"])),
+                .product(name: "NIOTLS", package: "swift-nio", condition: .when(traits: ["TLS"])),
             ],
             swiftSettings: settings
         ),
@@ -75,6 +85,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: settings
         ),
@@ -95,6 +106,18 @@ let package = Package(
             path: "Tests/simulate",
             swiftSettings: settings
         ),
+        // The client against a real broker behind a network that fails.
+        .executableTarget(
+            name: "soak",
+            dependencies: [
+                "MQTT", "MQTTCore",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/soak",
+            swiftSettings: settings
+        ),
 
         .testTarget(name: "MQTTCoreTests", dependencies: ["MQTTCore"], swiftSettings: settings),
         .testTarget(
@@ -109,16 +132,17 @@ let package = Package(
         .testTarget(
             name: "MQTTTransportTests",
             dependencies: [
-                "MQTTTransport",
+                "MQTTCore", "MQTTTransport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
             ],
             swiftSettings: settings
         ),
         .testTarget(
             name: "MQTTTests",
             dependencies: [
-                "MQTT", "MQTTTesting",
+                "MQTT", "MQTTTesting", "DiskSimulation",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -134,7 +158,16 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .testTarget(name: "CommandTests", dependencies: ["mqttc", "MQTT", "MQTTTesting"], swiftSettings: settings),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: [
+                "mqttc", "MQTT", "MQTTTesting",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "MQTTFoundationTests",
             dependencies: ["MQTTFoundation", .product(name: "NIOCore", package: "swift-nio")],

@@ -1,11 +1,12 @@
 // Foundation's JSON for payloads. A target of its own, so that a client without it does not link Foundation.
 
+public import MQTT
+
 #if canImport(FoundationEssentials)
     public import FoundationEssentials
 #else
     public import Foundation
 #endif
-public import MQTT
 
 extension JSONEncoder: PayloadEncoder {}
 

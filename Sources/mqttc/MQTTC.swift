@@ -1,23 +1,55 @@
 import ArgumentParser
 
 /// The command line: one binary, a subcommand for each job.
-@main
 struct MQTTC: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mqttc",
-        abstract: "An MQTT client for the command line.",
+        abstract: "MQTT on the command line: publish, subscribe, measure, watch.",
         discussion: """
+            The broker is a URL, or told by the options of mosquitto_pub and mosquitto_sub, which mean the same here: -h is the
+            host, and help is --help. Options for every run stand in the file mqttc/config below XDG_CONFIG_HOME (~/.config), one
+            on a line, below [pub] or [sub] for that command alone.
+
             EXAMPLES:
               $ mqttc demo
-              $ mqttc sub -t 'sensors/#' -v
-              $ mqttc pub -t sensors/kitchen -m 20.8 -q 1
+              $ mqttc sub -h broker.example.com -t 'sensors/#' -v
+              $ mqttc pub mqtt://broker.example.com -t sensors/kitchen -m 20.8 -q 1
+              $ mqttc test mqtt://broker.example.com
+              $ mqttc --generate-completion-script zsh > _mqttc     # or bash, or fish
 
             EXIT STATUS:
-              0 done; 1 other failure; 64 usage; 65 publish rejected by the broker; 66 subscription denied;
-              69 broker unreachable; 74 store failure; 75 time-out; 76 protocol violation or version refused;
-              77 not authorised, bad credentials or client identifier refused;
-              130 and 143 on SIGINT and SIGTERM, after a clean DISCONNECT.
+              0 done
+              1 other failure
+              64 usage: the command line makes no sense, or asks for what is not there
+              65 publish rejected by the broker
+              66 a subscription was denied
+              69 broker unreachable or unavailable
+              74 store or file failure
+              75 time-out
+              76 protocol violation, or version refused
+              77 not authorised, bad credentials, or client identifier refused
+              130, 143 on SIGINT and SIGTERM, after a clean DISCONNECT, which does not fire the will
             """,
-        subcommands: [Pub.self, Sub.self, Pipe.self, BrokerCommand.self, Demo.self]
+        subcommands: [Pub.self, Sub.self, TestCommand.self, Bench.self, Watch.self, Pipe.self, BrokerCommand.self, Demo.self],
+        // -h is the host.
+        helpNames: .long
     )
+
+    static func main() async {
+        let words: CommandWords
+        do throws(CommandWords.Failure) {
+            let arguments = CommandLine.arguments
+            words = try CommandWords(program: arguments.first ?? "mqttc", Array(arguments.dropFirst()), defaults: DefaultsFile.words)
+        } catch {
+            Complaints.say(error.message)
+            Self.exit(withError: ExitCode(ExitStatus.usage))
+        }
+        if words.hasPassword {
+            SystemFile.hideArguments(where: CommandWords.secret)
+            if !words.words.contains("--quiet") {
+                Complaints.say("other users can see a password on the command line; use --password-file, MQTTC_PASSWORD or --ask-password")
+            }
+        }
+        await main(words.words)
+    }
 }

@@ -56,12 +56,13 @@ import Testing
         #""reconnectMin":-0.1"#,
         #""receive":"push""#, #""receive":null"#, #""maximumPacketSize":0"#, #""properties":{"receiveMaximum":1}"#, #""properties":[]"#,
         #""sessionExpiry":1"#, #""receiveMaximum":1"#, #""port":0"#, #""port":65536"#, #""port":"1883""#, #""host":"""#, #""unix":"/x""#,
+        #""tls":true"#, #""tls":{"ca":1}"#, #""tls":{"cert":"/x"}"#, #""tls":{"key":"/x"}"#, #""websocket":1"#,
     ])
     func connectDenied(fields: String) {
         #expect(failure(connect(fields)) == .denied)
     }
 
-    @Test(arguments: [#""tls":{}"#, #""websocket":"/mqtt""#, #""version":"5.0""#])
+    @Test(arguments: [#""version":"5.0""#])
     func connectUnsupported(fields: String) {
         #expect(failure(connect(fields)) == .unsupported)
     }

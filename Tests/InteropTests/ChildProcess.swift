@@ -53,6 +53,22 @@ final class ChildProcess: Sendable {
     }
 }
 
+/// Where a program is, or nil. Debian keeps daemons in a directory that is not on every user's path.
+func installedProgram(_ name: String) -> String? {
+    let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+    let directories = path.split(separator: ":").map(String.init) + ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"]
+    return directories.map { "\($0)/\(name)" }.first(where: FileManager.default.isExecutableFile(atPath:))
+}
+
+/// What a process writes, all of it.
+final class ChildOutput: Sendable {
+    private let bytes = Mutex([UInt8]())
+
+    @Sendable func append(_ more: [UInt8]) { bytes.withLock { $0 += more } }
+
+    var text: String { bytes.withLock { String(decoding: $0, as: UTF8.self) } }
+}
+
 /// Starts a program whose output goes into a pipe; returns its id and the pipe's end to read from.
 private func spawn(_ program: String, arguments: [String]) throws -> (id: Int32, reading: Int32) {
     var ends: [Int32] = [-1, -1]

@@ -24,6 +24,17 @@ final class Mosquitto: Sendable {
         var listensOnIPv6 = false
         /// Further lines of `mosquitto.conf`.
         var moreLines: [String] = []
+        /// Beside the one in plain text that each broker has. Their ports are in `ports`.
+        var listeners: [Listener] = []
+    }
+
+    /// Another way in, on a port of its own.
+    struct Listener: Sendable {
+        /// Over TLS, with this certificate.
+        var certificate: Certificates.Name?
+        /// Whether clients need a certificate of the tests' authority.
+        var asksForCertificate = false
+        var isWebSocket = false
     }
 
     /// Mosquitto did not come up, or is not there.
@@ -34,6 +45,8 @@ final class Mosquitto: Sendable {
     static let host = "127.0.0.1"
 
     let port: Int
+    /// Of the further listeners.
+    let ports: [Int]
     /// Where configuration, passwords and the saved state are.
     let directory: URL
 
@@ -43,6 +56,9 @@ final class Mosquitto: Sendable {
     /// Prepares a broker; nothing runs yet.
     init(_ settings: Settings = Settings()) async throws {
         port = try await freeLoopbackPort()
+        var ports: [Int] = []
+        for _ in settings.listeners { ports.append(try await freeLoopbackPort()) }
+        self.ports = ports
         directory = FileManager.default.temporaryDirectory.appending(path: "mosquitto-\(UUID().uuidString)", directoryHint: .isDirectory)
         lines = MosquittoLog()
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -125,14 +141,8 @@ final class Mosquitto: Sendable {
 // MARK: - The process
 
 extension Mosquitto {
-    /// Where Mosquitto is, or nil. Debian keeps it in a directory that is not on every user's path.
-    static let executable = program("mosquitto")
-
-    private static func program(_ name: String) -> String? {
-        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
-        let directories = path.split(separator: ":").map(String.init) + ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"]
-        return directories.map { "\($0)/\(name)" }.first(where: FileManager.default.isExecutableFile(atPath:))
-    }
+    /// Where Mosquitto is, or nil.
+    static let executable = installedProgram("mosquitto")
 
     private func file(_ name: String) -> URL {
         directory.appending(path: name, directoryHint: .notDirectory)
@@ -158,12 +168,26 @@ extension Mosquitto {
             lines.append("acl_file \(file("acl").path())")
         }
         lines += settings.moreLines
+        for (port, listener) in zip(ports, settings.listeners) { lines += try await configuration(of: listener, port) }
         try lines.joined(separator: "\n").appending("\n").write(to: file("mosquitto.conf"), atomically: true, encoding: .utf8)
+    }
+
+    private func configuration(of listener: Listener, _ port: Int) async throws -> [String] {
+        var lines = ["listener \(port) \(Self.host)"]
+        if listener.isWebSocket { lines.append("protocol websockets") }
+        if let name = listener.certificate {
+            let certificates = try await Certificates.shared
+            lines += [
+                "certfile \(certificates.certificate(name))", "keyfile \(certificates.key(name))", "cafile \(certificates.authority)",
+                "require_certificate \(listener.asksForCertificate)",
+            ]
+        }
+        return lines
     }
 
     /// Mosquitto reads only hashed passwords; its own tool hashes a file in place.
     private func writePasswords(_ passwords: [String: String]) async throws -> URL {
-        guard let tool = Self.program("mosquitto_passwd") else { throw Failure(description: "mosquitto_passwd is not installed") }
+        guard let tool = installedProgram("mosquitto_passwd") else { throw Failure(description: "mosquitto_passwd is not installed") }
         let file = file("passwords")
         let text = passwords.map { "\($0):\($1)\n" }.joined()
         try text.write(to: file, atomically: true, encoding: .utf8)
@@ -177,7 +201,7 @@ extension Mosquitto {
 
 /// A loopback port that is free, below the range that the system gives to outgoing connections: while the broker is down, a client
 /// that reconnects from that range could be given the broker's own port, connect to itself, and keep the broker from coming back.
-private func freeLoopbackPort() async throws -> Int {
+func freeLoopbackPort() async throws -> Int {
     let bootstrap = ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
     var attempts = 0
     while true {

@@ -172,7 +172,7 @@ extension Mosquitto {
     ///
     /// Mosquitto 2.0.11 does that when it was stopped between PUBREC and PUBCOMP, against [MQTT-4.3.3-1]. By then the client may
     /// have ended the exchange with PUBCOMP, and the identifier is free for a new message: it cannot tell, and must not drop it.
-    fileprivate func publishesAfterPubrec(to client: String) -> Int {
+    func publishesAfterPubrec(to client: String) -> Int {
         var received: Set<Substring> = []
         var count = 0
         for line in log.split(separator: "\n") {
@@ -189,7 +189,7 @@ extension Mosquitto {
 
 extension Delivery {
     /// Whether it is complete, while no answer can come: a wait that is canceled gives only what is known.
-    fileprivate var isComplete: Bool {
+    var isComplete: Bool {
         get async {
             let wait = Task { try await completed }
             wait.cancel()

@@ -1,3 +1,4 @@
+import MQTTCore
 import MQTTTransport
 import NIOCore
 import NIOPosix
@@ -30,6 +31,56 @@ import Testing
         try await server.close()
         await #expect(throws: (any Error).self) { try await check(TCPDialer(host: "127.0.0.1", port: port)) }
         await #expect(throws: (any Error).self) { try await check(UnixDialer(path: "/nonexistent/socket")) }
+    }
+
+    @Test("Options reach the socket")
+    func options() async throws {
+        let server = try await ServerBootstrap(group: group).bind(host: "127.0.0.1", port: 0).get()
+        let port = try #require(server.localAddress?.port)
+        var options = SocketOptions()
+        options.noDelay = false
+        options.keepAlive = SocketOptions.KeepAlive()
+        options.keepAlive?.idle = .seconds(77)
+        #if os(Linux)
+            options.userTimeout = .milliseconds(12_345)
+            options.bindAddress = "127.0.0.2"
+        #endif
+        let channel = try await TCPDialer(host: "127.0.0.1", port: port, options: options)
+            .dial(on: group.next(), timeout: .seconds(5)) { $0.eventLoop.makeSucceededVoidFuture() }.get()
+        #expect(try await channel.getOption(.tcpOption(.tcp_nodelay)).get() == 0)
+        #expect(try await channel.getOption(.socketOption(.so_keepalive)).get() == 1)
+        #if os(Linux)
+            #expect(try await channel.getOption(.tcpOption(.init(rawValue: 4))).get() == 77)  // TCP_KEEPIDLE
+            #expect(try await channel.getOption(.tcpOption(.init(rawValue: 18))).get() == 12_345)  // TCP_USER_TIMEOUT
+            #expect(channel.localAddress?.ipAddress == "127.0.0.2")
+        #endif
+        try await channel.close()
+        try await server.close()
+    }
+
+    @Test("Options that cannot be are refused")
+    func invalidOptions() {
+        func error(_ change: (inout SocketOptions) -> Void) -> MQTTError? {
+            var options = SocketOptions()
+            change(&options)
+            do {
+                try options.check()
+                return nil
+            } catch {
+                return error
+            }
+        }
+        #expect(error { $0.bindAddress = "::1" } == nil)
+        #expect(error { $0.bindAddress = "localhost" }?.code == .invalidArgument)
+        #expect(error { $0.userTimeout = .zero } != nil)
+        let changes: [(inout SocketOptions.KeepAlive) -> Void] = [
+            { $0.idle = .zero }, { $0.idle = .milliseconds(1_500) }, { $0.interval = .seconds(32_768) }, { $0.count = 0 }, { $0.count = 128 },
+        ]
+        for change in changes {
+            var keepAlive = SocketOptions.KeepAlive()
+            change(&keepAlive)
+            #expect(error { $0.keepAlive = keepAlive }?.code == .invalidArgument)
+        }
     }
 
     private func check(_ dialer: any Dialer) async throws {

@@ -40,7 +40,7 @@ class Pipe:
         self.next_id, self.ops, self.replies, self.events, self.violations = 1, {}, {}, [], []
         self.unnamed = []           # replies with id null
         self.order = []             # every line of stdout, as parsed, in order
-        self.accepted, self.is_online = set(), False
+        self.accepted, self.is_online, self.crashed = set(), False, False
         self.changed = threading.Condition()
         self.reading = threading.Event()
         if reading:
@@ -283,9 +283,19 @@ class Pipe:
         if status != 0:
             raise Failure(f"exit status {status}")
 
+    def crash(self):
+        """SIGKILL, as it may hit at any moment. What had been written to stdout by then is read to its end."""
+        self.process.kill()
+        self.process.wait()
+        self.reader.join(5)
+        self.crashed = True
+        self.log.add("exit", f"{self.name} killed")
+
     def finish(self):
         """The end of each test: EOF, exit status, no breach of the line rules on the way."""
         self.reading.set()
+        if self.crashed:
+            return
         if self.process.poll() is None:
             self.eof()
             self.exit()

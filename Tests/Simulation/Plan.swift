@@ -69,7 +69,7 @@ struct Plan: Sendable {
 
     private mutating func configureStore(_ dice: inout Dice, _ settings: WorldSettings) {
         if settings.isDurable { configuration.isDurable = true }
-        broker.clientsOutliveProcesses = configuration.isDurable
+        broker.sessionsAreVolatile = !configuration.isDurable
         storage = dice.pick([.journal(segmentLimit: 8 << 20), .journal(segmentLimit: 700), .journal(segmentLimit: 4_000), .directory])
         configuration.limits.memoryBytes = dice.pick([0, 2_000, 16 << 20])
         guard settings.faults.contains(.bounds) else { return }

@@ -34,7 +34,9 @@ struct DocumentationTests {
             for (suite, test) in tests {
                 let exists =
                     suite.hasSuffix(".py")
-                    ? try Tree.text("Tests/PipeTests/\(suite)").contains("def \(test)(")
+                    ? ["PipeTests", "CommandLineTests"].contains { folder in
+                        (try? Tree.text("Tests/\(folder)/\(suite)"))?.contains("def \(test)(") == true
+                    }
                     : sources.contains { !$0.indices(of: ["struct", suite]).isEmpty && !$0.indices(of: ["func", test, "("]).isEmpty }
                 #expect(exists, "\(name): there is no test \(suite)/\(test)")
             }

@@ -19,7 +19,9 @@ private let allowances: [String: Allowance] = [
         { $0 == "MQTTCore" || locks.contains($0) || systemLibraries.contains($0) },
         described: "MQTTCore, Synchronization and the system's C library"
     ),
-    "MQTTTransport": .only({ $0 == "MQTTCore" || $0.hasPrefix("NIO") }, described: "MQTTCore and NIO"),
+    "MQTTTransport": .only(
+        { $0 == "MQTTCore" || $0.hasPrefix("NIO") || systemLibraries.contains($0) }, described: "MQTTCore, NIO and the system's C library"
+    ),
     "MQTT": .only(
         { belowMQTT.contains($0) || $0.hasPrefix("NIO") },
         described: "MQTTCore, MQTTPersistence, MQTTTransport, NIO, DequeModule, Logging and Synchronization"

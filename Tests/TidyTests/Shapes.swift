@@ -14,6 +14,7 @@ let folders: Set<String> = [
     "Sources/MQTTTesting",
     "Sources/mqttc",
     "Snippets",
+    "Fuzz",
 ]
 
 extension Rule {

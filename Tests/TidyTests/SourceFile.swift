@@ -66,9 +66,9 @@ enum Tree {
         try String(contentsOf: root.appending(path: path), encoding: .utf8)
     }
 
-    /// Every Swift file below Sources, Tests and Snippets, in the order of their paths.
+    /// Every Swift file below Sources, Tests, Snippets and Fuzz, in the order of their paths. Links to folders are not followed.
     static func sourceFiles() throws -> [SourceFile] {
-        try ["Sources", "Tests", "Snippets"].flatMap(paths(below:)).sorted().map { SourceFile(path: $0, text: try text($0)) }
+        try ["Sources", "Tests", "Snippets", "Fuzz"].flatMap(paths(below:)).sorted().map { SourceFile(path: $0, text: try text($0)) }
     }
 
     private static func paths(below folder: String) -> [String] {

@@ -24,6 +24,9 @@ public final class MQTTClient: Sendable {
         try self.init(Configuration(broker: try Broker(broker), session: session), logger: logger)
     }
 
+    /// The event loop of its connections.
+    package var eventLoop: any EventLoop { engine.eventLoop }
+
     // MARK: Running
 
     /// Connects, and reconnects for ever. Returns after ``disconnect()`` or ``close()``.
@@ -66,6 +69,16 @@ public final class MQTTClient: Sendable {
     /// The states of the connection from now on. Each call gives a sequence of its own.
     public var connectionStates: ConnectionStates { engine.states.observe() }
 
+    /// Connects at once where a pause would be waited out, or where attempts are paused: for applications that know that the network is
+    /// back. What was learned of failing brokers is forgotten, and pauses begin with the least one again.
+    ///
+    /// A connection, or an attempt that is under way, stays as it is.
+    public func connectNow() { engine.connectNow() }
+
+    /// Makes no further attempts to connect until ``connectNow()``. A connection, or an attempt that is under way, stays as it is; what
+    /// is published meanwhile is accepted as at any time, and requests fail with ``MQTTError/Code/down`` while there is no connection.
+    public func pauseConnecting() { engine.pauseConnecting() }
+
     /// Says DISCONNECT behind everything that was submitted, closes the connection, and ends the client. The broker drops the will
     /// [MQTT-3.14.4-3].
     ///
@@ -104,15 +117,7 @@ public final class MQTTClient: Sendable {
     @discardableResult public func publish(
         _ payload: Payload, to topic: String, _ qos: QoS = .atMostOnce, retain: Bool = false, until: Written = .buffered
     ) async throws(MQTTError) -> Delivery {
-        let delivery = try await engine.publish(Publication(payload, to: topic, qos, retain: retain))
-        guard qos == .atMostOnce, until == .written else { return delivery }
-        do throws(MQTTError) {
-            _ = try await delivery.completed
-        } catch {
-            // The bytes are on their way, unlike those of a publish that waits for room.
-            throw error.code == .canceled ? MQTTError(.abandoned, .unknown, "canceled after the packet was buffered") : error
-        }
-        return delivery
+        try await publish(Publication(payload, to: topic, qos, retain: retain), until: until)
     }
 
     /// How far a QoS 0 publish has got when the call returns.

@@ -35,7 +35,15 @@ extension MQTTPublisher {
 extension MQTTClient: MQTTPublisher {
     /// Publishes a message, as ``publish(_:to:_:retain:until:)`` does.
     @discardableResult public func publish(_ publication: Publication, until: Written = .buffered) async throws(MQTTError) -> Delivery {
-        try await publish(publication.payload, to: publication.topic, publication.qos, retain: publication.retain, until: until)
+        let delivery = try await engine.publish(publication)
+        guard publication.qos == .atMostOnce, until == .written else { return delivery }
+        do throws(MQTTError) {
+            _ = try await delivery.completed
+        } catch {
+            // The bytes are on their way, unlike those of a publish that waits for room.
+            throw error.code == .canceled ? MQTTError(.abandoned, .unknown, "canceled after the packet was buffered") : error
+        }
+        return delivery
     }
 
     /// Accepts a publish, or refuses it, as ``submit(_:to:_:retain:)`` does.

@@ -36,14 +36,16 @@ public struct OutstandingDeliveries: AsyncSequence, Sendable {
             self.end = end
         }
 
-        /// - Throws: ``MQTTError/Code/persistence`` when the store cannot be read; ``MQTTError/Code/closed`` when the client has ended.
+        /// - Throws: ``MQTTError/Code/persistence`` when one cannot be read from the store: asking again goes on behind it, and it ends
+        ///   with the same error when its turn to be sent comes. ``MQTTError/Code/closed`` when the client has ended.
         public mutating func next() async throws(MQTTError) -> OutstandingDelivery? { try await next(isolation: #isolation) }
 
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(MQTTError) -> OutstandingDelivery? {
             while found.isEmpty {
-                guard let (deliveries, last) = try await engine.outstanding(from: next, to: end) else { return nil }
-                next = last + 1
-                found = deliveries.reversed()
+                guard let step = try await engine.outstanding(from: next, to: end) else { return nil }
+                next = step.next
+                if let unreadable = step.unreadable { throw unreadable }
+                found = step.deliveries.reversed()
             }
             return found.popLast()
         }
@@ -60,49 +62,63 @@ extension MQTTClient {
     public var storeDamage: [StoreDamage] { engine.damage }
 }
 
-extension Engine {
-    /// Publishes that are looked at in one go.
-    private static let step = 256
+/// Publishes that were looked at in one go.
+struct OutstandingStep {
+    var deliveries: [OutstandingDelivery] = []
+    /// Why the one at hand cannot be read, when it is the first.
+    var unreadable: MQTTError?
+    /// Where to go on.
+    var next: Serial
+}
 
-    /// The next publishes that have not come to their end, with the number of the last that was looked at. Nil: there are no more.
-    func outstanding(from first: Serial, to end: Serial) async throws(MQTTError) -> ([OutstandingDelivery], last: Serial)? {
-        let (known, absent, last) = state.withLock { state in
-            var known: [(UnfinishedPublish, Publication)] = []
+extension Engine {
+    private static let stepLength = 256
+
+    private typealias Read = (publish: UnfinishedPublish, publication: Result<Publication, MQTTError>)
+
+    /// The next publishes that have not come to their end. Nil: there are no more.
+    func outstanding(from first: Serial, to end: Serial) async throws(MQTTError) -> OutstandingStep? {
+        let (known, absent) = state.withLock { state in
+            var known: [Read] = []
             var absent: [UnfinishedPublish] = []
-            for publish in state.session.unfinished(from: first).prefix(while: { $0.serial < end }).prefix(Self.step) {
+            for publish in state.session.unfinished(in: first..<max(first, end), upTo: Self.stepLength) {
                 if let publication = state.publishes[publish.serial]?.publication {
-                    known.append((publish, publication))
+                    known.append((publish, .success(publication)))
                 } else {
                     absent.append(publish)
                 }
             }
-            return (known, absent, max(known.last?.0.serial ?? 0, absent.last?.serial ?? 0))
+            return (known, absent)
         }
-        guard !known.isEmpty || !absent.isEmpty else { return nil }
-        let publications = known + (absent.isEmpty ? [] : try await read(absent))
+        let all = (known + (absent.isEmpty ? [] : try await read(absent))).sorted { $0.publish.serial < $1.publish.serial }
+        guard let last = all.last?.publish.serial else { return nil }
         let now = now
-        let deliveries = state.withLock { state in
-            publications.sorted { $0.0.serial < $1.0.serial }.compactMap { publish, publication -> OutstandingDelivery? in
-                guard let record = state.record(of: publish.serial) else { return nil }
-                return OutstandingDelivery(
-                    delivery: Delivery(storage: .accepted(self, publish.serial, record)), correlationKey: publication.correlationKey,
-                    topic: publication.topic, qos: publication.qos, retain: publication.retain, payloadCount: publication.payload.count,
-                    age: .nanoseconds(max(0, now - publish.acceptedAt)))
+        return try state.withLock { state throws(MQTTError) in
+            // Nobody would tell the end of a delivery now.
+            if state.session.phase == .ended { throw .closed }
+            var step = OutstandingStep(next: last + 1)
+            for (publish, publication) in all {
+                // What is complete meanwhile is left out, and is not in the store any more.
+                guard let record = state.record(of: publish.serial) else { continue }
+                switch publication {
+                case .success(let publication):
+                    step.deliveries.append(OutstandingDelivery(publish, publication, Delivery(self, publish.serial, record), at: now))
+                case .failure(let error):
+                    // Those ahead of it first.
+                    step.next = step.deliveries.isEmpty ? publish.serial + 1 : publish.serial
+                    if step.deliveries.isEmpty { step.unreadable = error }
+                    return step
+                }
             }
+            return step
         }
-        return (deliveries, last)
     }
 
-    /// Reads publishes from the store. Those that are complete meanwhile are left out.
-    private func read(_ publishes: [UnfinishedPublish]) async throws(MQTTError) -> [(UnfinishedPublish, Publication)] {
-        let read = Eventual<[(UnfinishedPublish, Publication)]>()
+    private func read(_ publishes: [UnfinishedPublish]) async throws(MQTTError) -> [Read] {
+        let read = Eventual<[Read]>()
         let isOpen = state.withLock { state in
             state.store?.perform { store in
-                read.resolve(
-                    .success(
-                        publishes.compactMap { publish in
-                            StoreLink.read(publish.serial, from: store).map { (publish, $0) }.success
-                        }))
+                read.resolve(.success(publishes.map { ($0, StoreLink.read($0.serial, from: store)) }))
             }
             return state.store != nil
         }
@@ -111,6 +127,20 @@ extension Engine {
     }
 }
 
-extension Result {
-    fileprivate var success: Success? { if case .success(let value) = self { value } else { nil } }
+extension OutstandingDelivery {
+    fileprivate init(_ publish: UnfinishedPublish, _ publication: Publication, _ delivery: Delivery, at now: Instant) {
+        self.delivery = delivery
+        correlationKey = publication.correlationKey
+        topic = publication.topic
+        qos = publication.qos
+        retain = publication.retain
+        payloadCount = publication.payload.count
+        age = .nanoseconds(max(0, now - publish.acceptedAt))
+    }
+}
+
+extension Delivery {
+    fileprivate init(_ engine: Engine, _ serial: Serial, _ record: DeliveryRecord) {
+        storage = .accepted(engine, serial, record)
+    }
 }

@@ -1,4 +1,6 @@
-/// Where a broker is.
+public import MQTTTransport
+
+/// Where a broker is, and how it is reached.
 public struct Broker: Sendable, Hashable {
     enum Address: Sendable, Hashable {
         case tcp(host: String, port: Int)
@@ -6,96 +8,52 @@ public struct Broker: Sendable, Hashable {
     }
 
     let address: Address
-    var username: String?
-    var password: String?
+    /// In place of ``Configuration/username`` where that is nil.
+    public var username: String?
+    /// In place of ``Configuration/password`` where that is nil.
+    public var password: String?
+    /// Encrypts the connection. Nil is plain text.
+    public var tls: TLSOptions?
+    /// Speaks WebSocket, inside of TLS when there is TLS.
+    public var webSocket: WebSocketOptions?
+    /// Passes the connection on to the broker. TLS goes through it: the proxy reads nothing of that.
+    public var proxy: Proxy?
+    /// Of TCP; a Unix socket has none of it.
+    public var socket = SocketOptions()
 
     /// Over TCP. The host may be a name, an IPv4 or an IPv6 address.
-    public static func tcp(host: String, port: Int = 1883) -> Broker { Broker(address: .tcp(host: host, port: port)) }
+    public static func tcp(host: String, port: Int = 1883) -> Broker { Broker(.tcp(host: host, port: port)) }
+
+    /// Over TLS. The host may be a name, an IPv4 or an IPv6 address; the broker's certificate has to be for it.
+    public static func tls(host: String, port: Int = 8883, _ options: TLSOptions = TLSOptions()) -> Broker {
+        var broker = Broker(.tcp(host: host, port: port))
+        broker.tls = options
+        return broker
+    }
+
+    /// Over WebSocket, in plain text. With ``tls`` it is encrypted.
+    public static func webSocket(host: String, port: Int = 80, _ options: WebSocketOptions = WebSocketOptions()) -> Broker {
+        var broker = Broker(.tcp(host: host, port: port))
+        broker.webSocket = options
+        return broker
+    }
 
     /// Over a Unix domain socket.
-    public static func unix(path: String) -> Broker { Broker(address: .unix(path: path)) }
+    public static func unix(path: String) -> Broker { Broker(.unix(path: path)) }
 
-    private init(address: Address) { self.address = address }
+    init(_ address: Address) { self.address = address }
+}
 
-    /// From a URL: `mqtt://host`, `mqtt://user:password@host:1883`, `mqtt://[::1]:1883` or `mqtt+unix:///path`.
-    ///
-    /// - Throws: ``MQTTError/Code/invalidArgument`` when it is none, ``MQTTError/Code/unsupported`` for `mqtts`, `ws` and `wss`,
-    ///   which are not there yet. There is no fallback to another scheme.
-    public init(_ url: String) throws(MQTTError) {
-        guard let separator = url.firstRange(of: "://") else { throw .denied("not a URL: mqtt://host:port or mqtt+unix:///path") }
-        let scheme = url[..<separator.lowerBound].lowercased()
-        let rest = url[separator.upperBound...]
-        switch scheme {
-        case "mqtt", "tcp": try self.init(authority: rest)
-        case "mqtt+unix", "unix":
-            guard rest.hasPrefix("/"), rest.utf8.count > 1 else { throw .denied("a Unix socket needs a path: mqtt+unix:///path") }
-            self.init(address: .unix(path: try Broker.decoded(rest)))
-        case "mqtts", "ssl", "ws", "wss": throw MQTTError(.unsupported, .denied, "the scheme \(scheme) is not supported yet")
-        default: throw .denied("unknown scheme \(scheme): mqtt://host:port or mqtt+unix:///path")
-        }
-    }
-
-    private init(authority: Substring) throws(MQTTError) {
-        var rest = authority
-        if rest.hasSuffix("/") { rest.removeLast() }
-        guard !rest.contains(where: { $0 == "/" || $0 == "?" || $0 == "#" }) else { throw .denied("a broker's URL ends with its port") }
-        var user: Substring?
-        if let at = rest.lastIndex(of: "@") {
-            user = rest[..<at]
-            rest = rest[rest.index(after: at)...]
-        }
-        let (host, port) = try Broker.hostAndPort(rest)
-        self.init(address: .tcp(host: host, port: port))
-        if let user {
-            let parts = user.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-            username = try Broker.decoded(parts[0])
-            if parts.count > 1 { password = try Broker.decoded(parts[1]) }
-        }
-    }
-
-    private static func hostAndPort(_ text: Substring) throws(MQTTError) -> (String, Int) {
-        var host = text
-        var port: Substring?
-        if text.hasPrefix("[") {
-            guard let end = text.firstIndex(of: "]") else { throw .denied("an IPv6 address without its closing bracket") }
-            host = text[text.index(after: text.startIndex)..<end]
-            let tail = text[text.index(after: end)...]
-            guard tail.isEmpty || tail.hasPrefix(":") else { throw .denied("no port behind the IPv6 address") }
-            if !tail.isEmpty { port = tail.dropFirst() }
-        } else if let colon = text.lastIndex(of: ":") {
-            host = text[..<colon]
-            port = text[text.index(after: colon)...]
-        }
-        guard !host.isEmpty else { throw .denied("a broker's URL needs a host") }
-        guard let port else { return (try decoded(host), 1883) }
-        guard let number = Int(port), 1...65_535 ~= number else { throw .denied("the port is not a number of 1 to 65535") }
-        return (try decoded(host), number)
-    }
-
-    /// Resolves percent escapes.
-    private static func decoded(_ text: Substring) throws(MQTTError) -> String {
-        var bytes: [UInt8] = []
-        var rest = text.utf8[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard let high = rest.popFirst().flatMap(hexadecimal), let low = rest.popFirst().flatMap(hexadecimal) else {
-                throw .denied("a percent sign without two hexadecimal digits in the URL")
-            }
-            bytes.append(high << 4 | low)
-        }
-        guard let string = String(validating: bytes, as: UTF8.self) else { throw .denied("the URL is not UTF-8") }
-        return string
-    }
-
-    private static func hexadecimal(_ digit: UInt8) -> UInt8? {
-        switch digit {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
-        default: nil
+/// Without credentials and query, either of which may be secret.
+extension Broker: CustomStringConvertible {
+    public var description: String {
+        switch address {
+        case .tcp(let host, let port):
+            let scheme = webSocket == nil ? "mqtt" : "ws"
+            let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
+            let path = webSocket?.path.prefix { $0 != "?" } ?? ""
+            return "\(scheme)\(tls == nil ? "" : "s")://\(name):\(port)\(path)"
+        case .unix(let path): return "mqtt+unix://\(path)"
         }
     }
 }

@@ -5,6 +5,9 @@ public import MQTTTransport
 public struct Configuration: Sendable {
     /// Where the broker is.
     public var broker: Broker
+    /// Where else it is: asked in this order when ``broker`` fails. One that failed is avoided for a while, at first 10 seconds, up to
+    /// 10 minutes when it fails again and again. A connection that is up stays where it is.
+    public var fallbacks: [Broker] = []
     /// Who the client is for the broker, and where its session lives.
     public var session: SessionOptions
     public var version = MQTTVersion.v3_1_1
@@ -22,7 +25,12 @@ public struct Configuration: Sendable {
     /// a packet that has begun to arrive, and while the connection takes no bytes. It is a minimum rate of one byte per duration,
     /// not a total. Then the connection is given up. Zero is off.
     public var pauseTimeout = Duration.seconds(10)
-    /// How long an attempt to open a connection may take.
+    /// Asked ahead of each attempt to connect, for credentials that expire. Failing is a failed attempt, and so is taking longer than
+    /// ``credentialTimeout``: the task is canceled then.
+    public var credentialProvider: (@Sendable (Broker) async throws -> Credentials)?
+    /// How long ``credentialProvider`` may take.
+    public var credentialTimeout = Duration.seconds(10)
+    /// How long an attempt to open a connection may take, with its handshakes: those of a proxy, TLS and WebSocket.
     public var connectTimeout = Duration.seconds(10)
     public var reconnect = ReconnectPolicy()
     /// How long `run` waits at its end for what was accepted to be delivered.
@@ -35,12 +43,23 @@ public struct Configuration: Sendable {
     public var requestsWait = true
     /// What happens to messages that no sequence asks for.
     public var unclaimed = UnclaimedPolicy()
-    /// Brings connections in place of TCP and Unix sockets.
+    /// Where the broker departs from the standard.
+    public var profile = BrokerProfile.strict
+    /// Brings connections in place of TCP and Unix sockets. What the broker says of TLS holds for them too.
     public var dialer: (any Dialer)?
 
     public init(broker: Broker, session: SessionOptions) {
         self.broker = broker
         self.session = session
+    }
+
+    /// With several brokers, the preferred one first. See ``fallbacks``.
+    ///
+    /// - Precondition: There is at least one.
+    public init(brokers: [Broker], session: SessionOptions) {
+        precondition(!brokers.isEmpty, "a client needs a broker")
+        self.init(broker: brokers[0], session: session)
+        fallbacks = Array(brokers.dropFirst())
     }
 }
 
@@ -68,6 +87,8 @@ public struct ReconnectPolicy: Sendable, Equatable {
     public var maximum = Duration.seconds(60)
     /// A connection that was up for so long is good: the next loss begins with the minimum again.
     public var stableTime = Duration.seconds(5)
+    /// What follows on a refusal. Those that are not in it: ``Reaction/retrySlowly``.
+    public var reactions: [ConnectRefusal: Reaction] = [:]
 
     public init() {}
 }

@@ -1,4 +1,4 @@
-internal import MQTTTransport
+package import MQTTTransport
 
 /// Everything that can be wrong with a configuration shows here, before any connection is made.
 extension Configuration {
@@ -6,6 +6,7 @@ extension Configuration {
     func sessionConfiguration() throws(MQTTError) -> SessionConfiguration {
         guard version == .v3_1_1 else { throw MQTTError(.unsupported, .denied, "MQTT 5.0 is not supported yet") }
         try limits.check()
+        try profile.check(self)
         var result = SessionConfiguration()
         result.version = version
         result.cleanSession = session.clean
@@ -17,39 +18,34 @@ extension Configuration {
         result.reconnectMaximum = try nanoseconds(reconnect.maximum, "reconnect.maximum")
         guard reconnect.minimum <= reconnect.maximum else { throw .denied("reconnect.minimum is above reconnect.maximum") }
         result.stableTime = try nanoseconds(reconnect.stableTime, "reconnect.stableTime")
+        guard credentialTimeout > .zero else { throw .denied("credentialTimeout must be above zero") }
         guard connectTimeout > .zero else { throw .denied("connectTimeout must be above zero") }
         _ = try nanoseconds(drainTimeout, "drainTimeout")
         _ = try nanoseconds(unclaimed.grace, "unclaimed.grace")
         result.retriesFirstConnect = retriesFirstConnect
         result.requestsWait = requestsWait
-        result.limits = limits
+        result.limits = profile.lowered(limits)
         return result
     }
 
     /// The CONNECT packet, but for the clean session flag.
-    func connectPacket(clientID: String) throws(MQTTError) -> Connect {
+    func connectPacket(clientID: String, _ broker: Broker) throws(MQTTError) -> Connect {
         let packet = Connect(
             version: version, clientID: clientID, cleanSession: session.clean, keepAliveSeconds: try keepAliveSeconds(),
             will: will.map { Connect.Will(topic: $0.topic, payload: $0.payload, qos: $0.qos, retain: $0.retain) },
-            username: username ?? broker.username, password: password ?? broker.password.map { Array($0.utf8) })
+            username: credentials.username, password: credentials.password)
         try packet.check()
         return packet
     }
 
-    func makeDialer() throws(MQTTError) -> any Dialer {
-        if let dialer { return dialer }
-        switch broker.address {
-        case .tcp(let host, let port):
-            guard !host.isEmpty, !host.utf8.contains(0) else { throw .denied("the broker's host is empty or has U+0000") }
-            guard 1...65_535 ~= port else { throw .denied("the broker's port is out of 1 to 65535") }
-            return TCPDialer(host: host, port: port)
-        case .unix(let path):
-            // sockaddr_un holds 108 bytes on Linux and 104 on Darwin, the terminating zero included.
-            guard 1...103 ~= path.utf8.count, !path.utf8.contains(0) else {
-                throw .denied("the path of a Unix socket has 1 to 103 bytes, without U+0000")
-            }
-            return UnixDialer(path: path)
-        }
+    /// What CONNECT says of the user, for `mqttc test`, which has packets of its own to try.
+    package var credentials: (username: String?, password: [UInt8]?) {
+        (username ?? broker.username, password ?? broker.password.map { Array($0.utf8) })
+    }
+
+    /// The way to the broker, for `mqttc test` too.
+    package func makeDialer() throws(MQTTError) -> any Dialer {
+        try Route(profile.completed(broker), base: dialer).dialer
     }
 
     private func keepAliveSeconds() throws(MQTTError) -> UInt16 {

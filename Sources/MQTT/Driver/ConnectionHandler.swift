@@ -14,18 +14,21 @@ final class ConnectionHandler: ChannelDuplexHandler {
     let engine: Engine
     private(set) var context: ChannelHandlerContext?
     private var framer: PacketFramer
+    private let isEncrypted: Bool
     private let writer: ConnectionWriter
     /// A read that waits for the gate.
     private var isReadPending = false
     /// The payload that is arriving. Nil while it is dropped.
     private var stream: PayloadStream?
-    private var failure: String?
+    private var failure: MQTTError?
     private var isLeaving = false
+    private var hasReceived = false
     /// CONNACK came, and accepted.
     private var isAccepted = false
 
-    init(engine: Engine, link: Link) {
+    init(engine: Engine, link: Link, isEncrypted: Bool) {
         self.engine = engine
+        self.isEncrypted = isEncrypted
         self.link = link
         writer = ConnectionWriter(engine: engine, link: link)
         framer = PacketFramer(maximumPacketSize: engine.configuration.limits.maximumPacketSize)
@@ -35,7 +38,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        if context.channel.isActive { engine.opened(self) }
+        if context.channel.isActive { engine.opened(self) } else { engine.opening(self) }
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -47,6 +50,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
         detach()
         stream?.fail(MQTTError(.connectionLost, .unknown, "the connection was lost in the middle of the payload"))
         stream = nil
+        if !hasReceived, !isEncrypted, failure == nil || failure?.code == .connectionLost {
+            // Many brokers say nothing to bytes that are not TLS, and hang up.
+            failure = MQTTError(.down, .notSent, "the connection was closed ahead of CONNACK: does the broker expect TLS on this port?")
+        }
         engine.closed(self, failure)
         context.fireChannelInactive()
     }
@@ -57,10 +64,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func detach() {
         context = nil
         writer.stop()
+        engine.notOpening(self)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        failure = "the connection failed: \(error)"
+        failure = error as? MQTTError ?? MQTTError(.connectionLost, .unknown, "the connection failed: \(error)")
         context.close(promise: nil)
     }
 
@@ -78,6 +86,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     // MARK: Received bytes
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        hasReceived = true
         guard !isLeaving else { return }
         var input = unwrapInboundIn(data)
         while self.context != nil, receive(&input) {}
@@ -97,6 +106,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Steps a batch of packets. Returns whether there is more to do.
     private func receive(_ input: inout ByteBuffer) -> Bool {
         let now = engine.now
+        let otherProtocol = isAccepted || framer.isMidPacket ? nil : OtherProtocol(input)
         var outcomes: [Outcome] = []
         let (isDone, aftermath) = engine.state.withLock { state -> (Bool, Aftermath) in
             guard state.session.phase.link == link else { return (true, state.takeAftermath()) }
@@ -110,6 +120,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
                     step(frame, &state, at: now, &outcomes)
                 }
             } catch {
+                state.dialFailure = otherProtocol.map { MQTTError(.protocolViolation, .notSent, $0.advice) }
                 state.step(.violation(error), at: now)
                 isDone = true
             }
@@ -145,7 +156,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     private func received(_ head: PublishHead, _ topic: String, _ payload: Payload, _ receipt: Receipt) -> Received {
-        let message = Message(topic: topic, payload: payload, qos: head.qos, retain: head.retain, isDuplicate: head.isDuplicate)
+        let message = Message(
+            topic: topic, payload: payload, qos: head.qos, retain: head.retain, isDuplicate: head.isDuplicate, packetID: head.packetID)
         return Received(message: message, receipt: receipt)
     }
 
@@ -178,7 +190,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func giveUp(_ reason: String) {
-        failure = reason
+        failure = MQTTError(.connectionLost, .unknown, reason)
         hangUp()
     }
 

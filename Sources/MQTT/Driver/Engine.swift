@@ -10,7 +10,8 @@ internal import Synchronization
 final class Engine: Sendable {
     let configuration: Configuration
     let eventLoop: any EventLoop
-    let dialer: any Dialer
+    /// The preferred one first.
+    let routes: [Route]
     let logger: Logger?
     let gate: ReadGate
     let releases: ReleaseBox
@@ -33,17 +34,22 @@ final class Engine: Sendable {
 
     init(_ configuration: Configuration, eventLoop: any EventLoop, logger: Logger?) throws(MQTTError) {
         var sessionConfiguration = try configuration.sessionConfiguration()
-        dialer = try configuration.makeDialer()
-        let opened = try Engine.open(configuration.session)
-        let connect: Connect
+        // With several brokers, the first attempt is one at each.
+        if !configuration.fallbacks.isEmpty { sessionConfiguration.retriesFirstConnect = true }
+        var routes: [Route] = []
+        for broker in [configuration.broker] + configuration.fallbacks {
+            routes.append(try Route(configuration.profile.completed(broker), base: configuration.dialer))
+        }
+        let opened = try Engine.open(configuration)
         do throws(MQTTError) {
             let clientID = opened?.clientID ?? configuration.session.clientID
-            connect = try configuration.connectPacket(clientID: clientID)
+            for index in routes.indices { routes[index].connect = try configuration.connectPacket(clientID: clientID, routes[index].broker) }
             sessionConfiguration.alwaysCleanSession = clientID.isEmpty
         } catch {
             opened?.store.close()
             throw error
         }
+        self.routes = routes
         self.configuration = configuration
         self.eventLoop = eventLoop
         self.logger = logger
@@ -59,18 +65,26 @@ final class Engine: Sendable {
             opened.map { opened in
                 let now = Instant(nanoseconds: Int64(clamping: eventLoop.now.uptimeNanoseconds))
                 return session.resume(from: opened.contents, at: now, wallClock: wallClockMilliseconds()) { serial, head in
-                    topics?.accepted(serial, head.topic)
+                    topics?.accepted(serial, head.qos, head.topic)
                 }
             } ?? []
-        var state = EngineState(session: session, connect: connect)
+        var state = EngineState(session: session, connect: routes[0].connect)
         state.topics = topics
+        state.hasQueuedAge = configuration.limits.queuedAge != nil
+        state.health = RouteHealth(count: routes.count, stableTime: sessionConfiguration.stableTime)
+        state.endsWithoutSuccess = !configuration.retriesFirstConnect && routes.count > 1
+        state.reactions = configuration.reconnect.reactions
         self.state = Mutex(state)
         loop = NIOLoopBoundBox.makeBoxSendingValue(LoopState(), eventLoop: eventLoop)
         router.unclaimed.onUnattended { [weak self] in eventLoop.execute { self?.watchUnclaimed() } }
         gate.onChange { [weak self] in self?.gateChanged() }
         releases.onRelease { [weak self] in self?.released() }
         for damage in damage { logger?.warning("the store was damaged", metadata: ["damage": "\(damage)"]) }
-        if let opened { try attach(opened.store) }
+        if let opened {
+            try attach(opened.store)
+            // What is too old already, or will be before anything else happens.
+            if configuration.limits.queuedAge != nil { wake() }
+        }
     }
 
     deinit {

@@ -5,6 +5,9 @@ internal import Synchronization
 /// What only the event loop touches.
 struct LoopState {
     var connection: ConnectionHandler?
+    /// On their way to be the connection: several while the addresses of a name are tried.
+    var opening: [ConnectionHandler] = []
+    var credentialRequest: CredentialRequest?
     var timer: Scheduled<Void>?
     var timerAt: Instant?
     var watchesUnclaimed = false
@@ -19,7 +22,7 @@ extension Engine {
             defer { state.loopWork = LoopWork() }
             return state.loopWork
         }
-        for link in work.hangUps where loop.value.connection?.link == link { loop.value.connection?.hangUp() }
+        for link in work.hangUps { hangUp(link) }
         if let link = work.hangUpAfterFlush, loop.value.connection?.link == link { loop.value.connection?.hangUpAfterFlush() }
         if let link = work.dial { dial(link) }
         loop.value.connection?.flush()
@@ -28,35 +31,9 @@ extension Engine {
 
     // MARK: Connections
 
-    private func dial(_ link: Link) {
-        logger?.debug("connecting", metadata: ["link": "\(link)"])
-        let timeout = TimeAmount.nanoseconds(configuration.connectTimeout.nanoseconds)
-        let dialed = dialer.dial(on: eventLoop, timeout: timeout) { channel in
-            channel.eventLoop.makeCompletedFuture {
-                try channel.pipeline.syncOperations.addHandler(ConnectionHandler(engine: self, link: link))
-            }
-        }
-        // A dialer that forgets the time must not hold up the next attempt.
-        let late = MQTTError(.timeout, .notSent, "no connection within connectTimeout")
-        let guardian = eventLoop.scheduleTask(deadline: eventLoop.now + timeout + .seconds(1)) { self.dialFailed(link, late) }
-        dialed.hop(to: eventLoop).whenComplete { result in
-            guardian.cancel()
-            guard case .failure(let error) = result else { return }
-            let isLate = if case .connectTimeout = error as? ChannelError { true } else { false }
-            self.dialFailed(link, isLate ? late : MQTTError(.down, .notSent, "cannot connect: \(error)"))
-        }
-    }
-
-    private func dialFailed(_ link: Link, _ reason: MQTTError) {
-        perform { state in
-            guard state.session.phase == .connecting(link) else { return }
-            state.dialFailure = reason
-            state.step(.linkClosed(link), at: now)
-        }
-    }
-
     /// The channel is active.
     func opened(_ connection: ConnectionHandler) {
+        notOpening(connection)
         let isWanted = state.withLock { $0.session.phase == .connecting(connection.link) }
         guard isWanted else { return connection.hangUp() }
         loop.value.connection = connection
@@ -67,13 +44,13 @@ extension Engine {
     }
 
     /// The channel is gone.
-    func closed(_ connection: ConnectionHandler, _ reason: String?) {
+    func closed(_ connection: ConnectionHandler, _ reason: MQTTError?) {
         guard loop.value.connection === connection else { return }
         loop.value.connection = nil
         perform { state in
             state.isWriting = false
             // The session may have given it up before, with a reason of its own.
-            if state.session.phase.link == connection.link { state.dialFailure = reason.map { MQTTError(.connectionLost, .unknown, $0) } }
+            if state.session.phase.link == connection.link { state.dialFailure = reason }
             state.step(.linkClosed(connection.link), at: now)
         }
     }

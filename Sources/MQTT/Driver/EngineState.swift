@@ -18,7 +18,22 @@ struct EngineState {
     }
 
     var session: Session
-    let connect: Connect
+    /// Of the step at hand.
+    private var now = Instant(nanoseconds: 0)
+    /// Of the attempt under way, or the next.
+    var connect: Connect
+    var health = RouteHealth(count: 1, stableTime: 0)
+    var reactions: [ConnectRefusal: ReconnectPolicy.Reaction] = [:]
+    /// What the step at hand has shown about the next attempt.
+    private var reaction: Reaction?
+    /// Whether the client ends when each broker failed once, and none was ever reached.
+    var endsWithoutSuccess = false
+    private enum Reaction {
+        case pace(Pace)
+        case end(MQTTError)
+    }
+    /// Why the client ends, when a refusal is the end.
+    private var endError: MQTTError?
     private var effects = Effects()
     var outbound = OutboundBuffer()
     /// By serial number, as the session counts them.
@@ -27,6 +42,8 @@ struct EngineState {
     var store: StoreLink?
     /// With ``QueueFullAction/keepNewestPerTopic``.
     var topics: TopicQueue?
+    /// Whether publishes grow too old in the queue.
+    var hasQueuedAge = false
     var requests: [Ticket: OpenRequest] = [:]
     /// Those of them that were sent.
     private var sentRequests: Set<Ticket> = []
@@ -67,10 +84,22 @@ struct EngineState {
     // MARK: Steps
 
     mutating func step(_ event: Event, at now: Instant) {
+        self.now = now
         session.step(event, at: now, into: &effects)
         // The list is taken out so that carrying an effect out may change the state.
         for effect in effects.list { carryOut(effect) }
         effects.removeAll()
+        if let reaction { react(reaction, at: now) }
+    }
+
+    private mutating func react(_ reaction: Reaction, at now: Instant) {
+        self.reaction = nil
+        switch reaction {
+        case .pace(let pace): step(.pace(pace), at: now)
+        case .end(let error):
+            endError = error
+            step(.close, at: now)
+        }
     }
 
     mutating func submit(_ publication: Publication, at now: Instant) -> Submitted {
@@ -123,6 +152,8 @@ struct EngineState {
         case .online(let sessionPresent):
             // Here, because the packets behind CONNACK may be in the same batch: they have receipts when observers hear of it.
             aftermath.changes.append(.online(sessionPresent: sessionPresent, firstReceipt: session.nextReceipt))
+            health.online(at: now)
+            endsWithoutSuccess = false
             resumeAttemptWait()
         case .offline(let loss): lost(loss, wasOnline: true)
         case .attemptFailed(let loss): lost(loss, wasOnline: false)
@@ -152,7 +183,7 @@ struct EngineState {
         guard let submission else { return }
         let record = DeliveryRecord(isStored: store == nil)
         publishes.insert(Accepted(publication: submission, record: record), at: serial)
-        topics?.accepted(serial, submission.topic)
+        topics?.accepted(serial, submission.qos, submission.topic)
         submitted = .accepted(serial, record)
     }
 
@@ -207,7 +238,21 @@ struct EngineState {
             for serial in publishes.numbers() where publishes[serial]?.wasSent == true { interrupt(serial, interruption) }
         }
         if !session.attemptIsUnderWay { resumeAttemptWait() }
+        reaction = reaction(to: error, wasOnline: wasOnline)
         aftermath.changes.append(wasOnline ? .offline(error, unsentBytes: unsent) : .attemptFailed(error))
+    }
+
+    private mutating func reaction(to error: MQTTError, wasOnline: Bool) -> Reaction? {
+        if health.lost(at: now) { return .pace(.soon) }
+        if wasOnline { return nil }
+        if endsWithoutSuccess { return .end(error) }
+        guard let refusal = ConnectRefusal(error) else { return nil }
+        switch reactions[refusal] ?? .retrySlowly {
+        case .retrySlowly: return .pace(.slow)
+        case .retryQuickly: return .pace(.soon)
+        case .pause: return .pace(.never)
+        case .end: return .end(error)
+        }
     }
 
     /// What the operating system has not taken is gone. Returns the number of bytes.
@@ -239,7 +284,7 @@ struct EngineState {
         resumeQueueWait()
         resumeDrains()
         resumeAttemptWait()
-        aftermath.changes.append(.ended(loss == .local ? nil : error, unstored: unstored))
+        aftermath.changes.append(.ended(loss == .local ? endError : error, unstored: unstored))
     }
 
     // MARK: Waits for the outbound buffer

@@ -12,9 +12,19 @@ extension Engine {
         var clientID: String { contents.clientID ?? "" }
     }
 
-    static func open(_ options: SessionOptions) throws(MQTTError) -> Opened? {
-        guard case .durable(let store, let use) = options.place else { return nil }
-        return Opened(store: store, contents: try store.open(for: options.clientID, use))
+    static func open(_ configuration: Configuration) throws(MQTTError) -> Opened? {
+        let session = configuration.session
+        guard case .durable(let store, let use) = session.place else { return nil }
+        // What is wrong with the rest is found before anything in the store is changed.
+        for broker in [configuration.broker] + configuration.fallbacks {
+            _ = try configuration.connectPacket(clientID: session.clientID.isEmpty ? "stored" : session.clientID, broker)
+        }
+        let opened = Opened(store: store, contents: try store.open(for: session.clientID, use))
+        guard !opened.clientID.isEmpty || session.clean else {
+            store.close()
+            throw .denied("the store holds no client identifier yet: give the session one", "MQTT-3.1.3-7")
+        }
+        return opened
     }
 
     /// Connects engine and store. The store is open, and closed when this throws.
@@ -55,7 +65,9 @@ extension Engine {
     /// Brings the last commits to disk, and sets the store free for the next session, before the end is told.
     func closeStore(_ unstored: [DeliveryRecord], _ done: @escaping @Sendable () -> Void) {
         guard let store = state.withLock({ $0.store.take() }) else { return done() }
-        store.close { [logger] error in
+        store.close { [logger] failure in
+            // Part of what was to be written may be there, and go on with the next session.
+            let error = failure.map { MQTTError(.persistence, .unknown, $0.message) }
             if let error { logger?.error("the store could not be written at the end", metadata: ["error": "\(error)"]) }
             for record in unstored {
                 if error == nil { record.stored() }
@@ -109,7 +121,7 @@ extension EngineState {
 
     /// The handle of a publish that is on its way. Made when there is none.
     mutating func record(of serial: Serial) -> DeliveryRecord? {
-        guard session.isUnfinished(serial) else { return nil }
+        guard session.isUnfinished(serial), session.phase != .ended else { return nil }
         if let known = publishes[serial] { return known.record }
         let record = DeliveryRecord(isStored: true)
         publishes.insert(Accepted(publication: nil, record: record), at: serial)

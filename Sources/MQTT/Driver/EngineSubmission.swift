@@ -50,6 +50,7 @@ extension Engine {
     /// A durable session writes the payload to its store when it accepts it.
     private func check(_ publication: Publication) throws(MQTTError) {
         try publication.check()
+        if configuration.profile != .strict { try configuration.profile.check(publication) }
         guard configuration.session.isDurable, publication.qos != .atMostOnce, publication.payload.isStreamed else { return }
         throw .denied("a durable session needs the payload in memory when it accepts it: use publish, which reads its source first")
     }
@@ -58,6 +59,7 @@ extension Engine {
     /// With a durable session it returns when the publish is on disk.
     func publish(_ original: Publication) async throws(MQTTError) -> Delivery {
         let publication = try await collected(original)
+        var wasEmpty = false
         while true {
             do throws(MQTTError) {
                 let delivery = try submit(publication)
@@ -66,8 +68,16 @@ extension Engine {
             } catch {
                 switch error.code {
                 case .tooManyRequests where publication.qos != .atMostOnce:
-                    guard configuration.whenQueueIsFull == .wait, let queue = state.withLock({ $0.waitForQueue() }) else { throw error }
-                    try await waitForQueue(queue)
+                    guard configuration.whenQueueIsFull == .wait else { throw error }
+                    if let queue = state.withLock({ $0.waitForQueue() }) {
+                        try await waitForQueue(queue)
+                        wasEmpty = false
+                    } else if wasEmpty {
+                        // It is too large for an empty queue.
+                        throw error
+                    } else {
+                        wasEmpty = true
+                    }
                 case .tooManyRequests:
                     guard let room = state.withLock({ state in hasRoom(state) ? nil : state.waitForRoom() }) else { continue }
                     try await waitToSend(room)
@@ -107,7 +117,7 @@ extension Engine {
     private func waitForQueue(_ wait: Eventual<Void>) async throws(MQTTError) {
         do throws(MQTTError) {
             try await answer(wait, fate: .notSent)
-        } catch where error.code == .canceled {
+        } catch  where error.code == .canceled {
             throw MQTTError(.canceled, .notSent, "canceled before anything was stored")
         }
     }
@@ -151,8 +161,10 @@ extension Engine {
     // MARK: Requests
 
     func submitSubscribe(
-        _ subscriptions: [Subscription], _ origin: SubscribeOrigin
+        _ wanted: [Subscription], _ origin: SubscribeOrigin
     ) throws(MQTTError) -> Request<[SubscriptionGrant]> {
+        try configuration.profile.check(filters: wanted.map(\.filter))
+        let subscriptions = configuration.profile.lowered(wanted)
         let packet = Subscribe(subscriptions)
         try packet.check()
         let eventual = Eventual<[SubscriptionGrant]>()
@@ -166,6 +178,7 @@ extension Engine {
     }
 
     func submitUnsubscribe(_ filters: [String]) throws(MQTTError) -> Request<Void> {
+        try configuration.profile.check(filters: filters)
         let packet = Unsubscribe(filters)
         try packet.check()
         let eventual = Eventual<Void>()
@@ -203,8 +216,9 @@ extension Engine {
     func resubscribe() {
         let subscriptions = router.lostSubscriptions
         // A packet holds any number up to the limit; a hundred keep it small for every broker.
-        for start in stride(from: 0, to: subscriptions.count, by: 100) {
-            _ = try? submitSubscribe(Array(subscriptions[start..<min(start + 100, subscriptions.count)]), .resubscription)
+        let most = min(100, configuration.profile.bounds.filtersPerRequest ?? 100)
+        for start in stride(from: 0, to: subscriptions.count, by: most) {
+            _ = try? submitSubscribe(Array(subscriptions[start..<min(start + most, subscriptions.count)]), .resubscription)
         }
     }
 
@@ -223,8 +237,9 @@ extension Engine {
 }
 
 extension EngineState {
-    /// Whether the loop has to be woken for the outbound buffer.
+    /// Whether the loop has to be woken for the outbound buffer, or for a publish that will be too old one day.
     mutating func needsFlush() -> Bool {
+        if hasQueuedAge { return needsWake() }
         guard !isWakeScheduled, !isWriting, !outbound.isEmpty else { return false }
         isWakeScheduled = true
         return true

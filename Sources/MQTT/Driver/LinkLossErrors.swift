@@ -5,14 +5,16 @@ extension LinkLoss {
         case .closed:
             switch (wasOnline, detail) {
             case (true, nil): MQTTError(.connectionLost, .unknown, "the connection was closed")
-            case (true, let detail?): MQTTError(.connectionLost, .unknown, detail.message)
+            case (true, let detail?): MQTTError(.connectionLost, .unknown, detail.message, citation: detail.citation)
             case (false, nil): MQTTError(.down, .notSent, "the connection was closed ahead of CONNACK")
-            case (false, let detail?): MQTTError(detail.code == .timeout ? .timeout : .down, .notSent, detail.message)
+            case (false, let detail?): detail.ofAttempt
             }
         case .silent where !wasOnline: MQTTError(.timeout, .notSent, "no CONNACK within pauseTimeout")
         case .silent(let silence): MQTTError(.connectionLost, .unknown, "the broker was silent for pauseTimeout: \(silence.text)")
         case .violation(let violation):
-            MQTTError(.protocolViolation, .unknown, "the broker broke the protocol: \(violation.message)", citation: violation.citation)
+            MQTTError(
+                .protocolViolation, .unknown, detail?.message ?? "the broker broke the protocol: \(violation.message)",
+                citation: violation.citation)
         case .refused(let code):
             MQTTError(
                 .connectionRefused, .refusedByBroker, "the broker refused the connection: \(code.connectionRefusal)", reasonCode: code,
@@ -48,5 +50,15 @@ extension Silence {
         case .restOfPacket: "a packet was not completed"
         case .writing: "it took no bytes"
         }
+    }
+}
+
+extension MQTTError {
+    /// The reason of an attempt that failed: no message was sent on it.
+    fileprivate var ofAttempt: MQTTError {
+        var error = self
+        if code == .connectionLost { error.code = .down }
+        error.fate = .notSent
+        return error
     }
 }

@@ -11,17 +11,20 @@ public struct Message: Sendable {
     public let retain: Bool
     /// The broker sent it before on this hop [MQTT-3.3.1-3]. It need not have arrived then.
     public let isDuplicate: Bool
+    /// The packet identifier of this delivery, 0 at QoS 0: `mqttc sub` shows it, and nothing depends on it.
+    package let packetID: UInt16
 
-    package init(topic: String, payload: Payload, qos: QoS, retain: Bool, isDuplicate: Bool) {
+    package init(topic: String, payload: Payload, qos: QoS, retain: Bool, isDuplicate: Bool, packetID: UInt16 = 0) {
         self.topic = topic
         self.payload = payload
         self.qos = qos
         self.retain = retain
         self.isDuplicate = isDuplicate
+        self.packetID = packetID
     }
 
     func with(_ payload: Payload) -> Message {
-        Message(topic: topic, payload: payload, qos: qos, retain: retain, isDuplicate: isDuplicate)
+        Message(topic: topic, payload: payload, qos: qos, retain: retain, isDuplicate: isDuplicate, packetID: packetID)
     }
 }
 

@@ -37,6 +37,9 @@ package enum Event: Sendable, Equatable, BitwiseCopyable {
     /// End without a word.
     case close
 
+    /// When to connect again.
+    case pace(Pace)
+
     // The network
     case linkOpened(Link)
     /// The attempt failed, or the connection is gone.
@@ -66,4 +69,16 @@ package enum Event: Sendable, Equatable, BitwiseCopyable {
     // The clock
     /// ``Session/deadline`` has passed.
     case tick
+}
+
+/// When a session without a connection tries again, in place of the pause that it would make.
+package enum Pace: UInt8, Sendable, Equatable, BitwiseCopyable {
+    /// At once. Later pauses begin with the least one. It ends `never`.
+    case now
+    /// After the least pause: the next attempt goes somewhere else.
+    case soon
+    /// After the longest pause, and so from then on.
+    case slow
+    /// Not until `now`, be there a connection at the moment or not. An attempt that is under way goes on.
+    case never
 }

@@ -4,6 +4,9 @@ package struct Instant: Sendable, Hashable, Comparable, BitwiseCopyable {
 
     package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
+    /// Later than all others. No timer is set for it.
+    package static let never = Instant(nanoseconds: .max)
+
     package static func < (lhs: Instant, rhs: Instant) -> Bool { lhs.nanoseconds < rhs.nanoseconds }
 
     /// Saturates, so that no configuration overflows.

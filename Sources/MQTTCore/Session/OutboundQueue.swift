@@ -6,6 +6,12 @@ extension OutboundFlow {
         return count >= limit || queuedBytes + bytes > limits.queuedBytes ? .tooManyRequests : nil
     }
 
+    /// What has to leave before such a publish fits.
+    func shortage(_ qos: QoS, queuedBytes bytes: Int, _ limits: Limits) -> QueueShortage {
+        let (count, limit) = qos == .atLeastOnce ? (atLeastOnceCount, limits.atLeastOnce) : (exactlyOnceCount, limits.exactlyOnce)
+        return QueueShortage(places: count - limit + 1, bytes: queuedBytes + bytes - limits.queuedBytes)
+    }
+
     mutating func accept(_ qos: QoS, queuedBytes bytes: Int, isStored: Bool, at now: Instant) -> Serial {
         let serial = publishes.end
         var publish = Publish(
@@ -81,6 +87,25 @@ extension OutboundFlow {
         mayBeDropped(serial) ? abandon(serial, isDurable: isDurable) : nil
     }
 
+    /// What dropping it would set free. Nil when it has to stay.
+    func droppable(_ serial: Serial) -> (qos: QoS, bytes: Int)? {
+        guard mayBeDropped(serial), let publish = publishes[serial] else { return nil }
+        return (publish.qos, Int(publish.bytes))
+    }
+
+    /// Whether dropping publishes of that level would make up for the shortage. Nothing is dropped in vain.
+    func canMakeUp(for shortage: QueueShortage, by qos: QoS) -> Bool {
+        var left = shortage
+        let cursor = qos == .atLeastOnce ? atLeastOnceCursor : exactlyOnceCursor
+        for serial in publishes.numbers(from: max(cursor, sentEnd)) {
+            if left.isMadeUp { return true }
+            guard let publish = droppable(serial), publish.qos == qos else { continue }
+            left.places -= 1
+            left.bytes -= publish.bytes
+        }
+        return left.isMadeUp
+    }
+
     /// The oldest publish of that level that may be dropped.
     mutating func evictable(_ qos: QoS) -> Serial? {
         let start = qos == .atLeastOnce ? atLeastOnceCursor : exactlyOnceCursor
@@ -120,4 +145,14 @@ extension OutboundFlow {
 
 extension OutboundFlow.Publish {
     var acceptedInstant: Instant { Instant(nanoseconds: Int64(acceptedAt) * OutboundFlow.tenth) }
+}
+
+/// What a queue is short of before it takes another publish of a level.
+package struct QueueShortage: Sendable, Equatable {
+    /// Publishes of that level that are too many.
+    package var places: Int
+    /// Bytes of any level that are too many.
+    package var bytes: Int
+
+    package var isMadeUp: Bool { places <= 0 && bytes <= 0 }
 }

@@ -54,10 +54,10 @@ package struct PagedRing<Element> {
     /// Adds an element under a number that is not there.
     package mutating func insert(_ element: Element, at number: UInt64) {
         let first = isEmpty ? number : Swift.min(base, number)
-        let last = Swift.max(end, number + 1) - 1
-        reach(from: first, to: last)
+        // Up to the end, also where nothing is: two numbers of the ring never share a place.
+        reach(from: first, to: Swift.max(end, number + 1) - 1)
         base = first
-        end = last + 1
+        end = Swift.max(end, number + 1)
         let (index, slot) = (page(number), slot(number))
         if pages[index] == nil {
             pages[index] = spare ?? Page()

@@ -8,7 +8,8 @@ package enum Phase: Sendable, Equatable, BitwiseCopyable {
     case handshaking(Link)
     /// CONNACK 0 came. The only phase in which packets flow. Can transition to: `waiting` when the link is lost; `leaving`; `ended`.
     case online(Link)
-    /// A pause before the next attempt. Can transition to: `connecting` at that time; `ended`.
+    /// A pause before the next attempt, which may be without end. Can transition to: `connecting` at that time or when it is asked
+    /// for; `ended`.
     case waiting(until: Instant)
     /// DISCONNECT was sent, and is being written. Can transition to: `ended` when the link is closed.
     case leaving(Link)

@@ -35,6 +35,28 @@ struct Reconnection: Sendable, Equatable {
         }
         onlineSince = nil
         if case .refused = loss { bound = maximum }
+        return pause(from: now)
+    }
+
+    /// From now on as after a good connection.
+    mutating func startOver() {
+        bound = minimum
+        hasFailed = false
+    }
+
+    /// The end of a pause that is not the one of ``next(after:at:)``.
+    mutating func pause(_ pace: Pace, from now: Instant) -> Instant {
+        switch pace {
+        case .now: return now
+        case .soon: return now + minimum
+        case .slow:
+            bound = maximum
+            return pause(from: now)
+        case .never: return .never
+        }
+    }
+
+    private mutating func pause(from now: Instant) -> Instant {
         let pause = max(minimum, bound - Int64.random(in: 0...(bound / 2), using: &generator))
         bound = bound > maximum / 2 ? maximum : min(maximum, max(bound * 2, 1))
         return now + pause

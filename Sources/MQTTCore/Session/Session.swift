@@ -17,6 +17,8 @@ package struct Session: Sendable, Equatable {
     /// A first attempt that fails may be the end, see `retriesFirstConnect`.
     private var wasOnline = false
     private var leaveTicket: Ticket?
+    /// No attempts until they are asked for.
+    private var isPaused = false
     /// The last commit failed: nothing new is accepted until one succeeds.
     var storeIsFailing = false
 
@@ -35,7 +37,7 @@ package struct Session: Sendable, Equatable {
     /// The only door. Total: no event traps, whatever the peer sends and whenever it comes.
     package mutating func step(_ event: Event, at now: Instant, into effects: inout Effects) {
         switch event {
-        case .start: if phase == .idle { dial(into: &effects) }
+        case .start: if phase == .idle { if isPaused { phase = .waiting(until: .never) } else { dial(into: &effects) } }
         case .publish(let qos, let queuedBytes): publish(qos, queuedBytes: queuedBytes, at: now, into: &effects)
         case .withdraw(let serial): withdraw(serial, into: &effects)
         case .evict(let serial): evict(serial, into: &effects)
@@ -48,6 +50,7 @@ package struct Session: Sendable, Equatable {
         case .release(let receipt): release(receipt, into: &effects)
         case .disconnect(let ticket): disconnect(ticket, into: &effects)
         case .close: if phase != .ended { end(.local, into: &effects) }
+        case .pace(let pace): set(pace, at: now, into: &effects)
         case .linkOpened(let link): linkOpened(link, at: now, into: &effects)
         case .linkClosed(let link): if phase.link == link { lose(.closed, at: now, into: &effects) }
         case .packet(let packet): received(packet, at: now, into: &effects)
@@ -77,7 +80,7 @@ package struct Session: Sendable, Equatable {
     private var linkDeadline: Instant? {
         switch phase {
         case .idle, .connecting, .ended: return nil
-        case .waiting(let until): return until
+        case .waiting(let until): return until == .never ? nil : until
         case .handshaking: return keepAlive.silence(awaitsConnack: true, awaitsPing: false)?.0
         case .leaving: return keepAlive.silence(awaitsConnack: false, awaitsPing: false)?.0
         case .online:
@@ -94,7 +97,8 @@ package struct Session: Sendable, Equatable {
     /// Whether a request made now would wait for the attempt that is under way.
     package var attemptIsUnderWay: Bool {
         switch phase {
-        case .idle, .connecting, .handshaking, .waiting: !reconnection.hasFailed
+        case .idle, .connecting, .handshaking: !reconnection.hasFailed
+        case .waiting: !reconnection.hasFailed && !isPaused
         case .online, .leaving, .ended: false
         }
     }
@@ -160,8 +164,23 @@ package struct Session: Sendable, Equatable {
         linkLost(.connectionLost, into: &effects)
         effects.append(isOnline ? .offline(loss) : .attemptFailed(loss))
         if !wasOnline, !configuration.retriesFirstConnect { return end(loss, into: &effects) }
-        phase = .waiting(until: reconnection.next(after: loss, at: now))
-        if reconnection.hasFailed { requests.refuseWaiting(.down, into: &effects) }
+        let next = reconnection.next(after: loss, at: now)
+        phase = .waiting(until: isPaused ? .never : next)
+        if reconnection.hasFailed || isPaused { requests.refuseWaiting(.down, into: &effects) }
+    }
+
+    private mutating func set(_ pace: Pace, at now: Instant, into effects: inout Effects) {
+        switch pace {
+        case .now:
+            isPaused = false
+            reconnection.startOver()
+        case .never: isPaused = true
+        case .soon, .slow: if isPaused { return }
+        }
+        guard case .waiting = phase else { return }
+        if pace == .now { return dial(into: &effects) }
+        phase = .waiting(until: reconnection.pause(pace, from: now))
+        if isPaused { requests.refuseWaiting(.down, into: &effects) }
     }
 
     private mutating func linkLost(_ resolution: Resolution, into effects: inout Effects) {
@@ -232,7 +251,7 @@ package struct Session: Sendable, Equatable {
             requests.send(request, into: &effects)
         case .idle, .connecting, .handshaking, .waiting:
             // They wait for the attempt under way, and fail from the first failed attempt until one succeeds.
-            guard configuration.requestsWait, !reconnection.hasFailed else { return effects.append(.resolved(request.ticket, .down)) }
+            guard configuration.requestsWait, !reconnection.hasFailed, !isPaused else { return effects.append(.resolved(request.ticket, .down)) }
             requests.wait(request)
         case .leaving, .ended: effects.append(.resolved(request.ticket, .closed))
         }

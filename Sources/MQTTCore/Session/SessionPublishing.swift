@@ -9,7 +9,10 @@ extension Session {
         case .online:
             if qos == .atMostOnce { return effects.append(.transmit) }
         }
-        if let refusal = outbound.refusal(qos, queuedBytes: queuedBytes, configuration.limits) { return effects.append(.refused(refusal)) }
+        if let refusal = outbound.refusal(qos, queuedBytes: queuedBytes, configuration.limits) {
+            // Nothing makes room for what would not be stored then.
+            return effects.append(.refused(storeIsFailing && refusal == .tooManyRequests ? .notStored : refusal))
+        }
         if storeIsFailing { return effects.append(.refused(.notStored)) }
         let serial = outbound.accept(qos, queuedBytes: queuedBytes, isStored: !configuration.isDurable, at: now)
         effects.append(.accepted(serial))

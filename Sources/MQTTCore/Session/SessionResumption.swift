@@ -32,12 +32,29 @@ extension Session {
         outbound.publishes[serial].map { !$0.marks.contains(.givenUp) } ?? false
     }
 
-    /// What is known of the publishes that have not come to their end, in order.
-    package func unfinished(from serial: Serial) -> some Sequence<UnfinishedPublish> {
-        outbound.publishes.numbers(from: serial).lazy.compactMap { serial in
-            guard let publish = outbound.publishes[serial], !publish.marks.contains(.givenUp) else { return nil }
-            return UnfinishedPublish(serial: serial, qos: publish.qos, bytes: Int(publish.bytes), acceptedAt: publish.acceptedInstant)
+    /// What has to leave the queue before it takes such a publish.
+    package func shortage(_ qos: QoS, queuedBytes: Int) -> QueueShortage {
+        outbound.shortage(qos, queuedBytes: queuedBytes, configuration.limits)
+    }
+
+    /// What `evict` would set free. Nil when the publish has to stay.
+    package func evictable(_ serial: Serial) -> (qos: QoS, bytes: Int)? { outbound.droppable(serial) }
+
+    /// Whether `evictOldest` of that level, as often as it takes, makes up for the shortage.
+    package func canMakeUp(for shortage: QueueShortage, by qos: QoS) -> Bool { outbound.canMakeUp(for: shortage, by: qos) }
+
+    /// The first publishes of these numbers that have not come to their end, in order.
+    package func unfinished(in serials: Range<Serial>, upTo count: Int) -> [UnfinishedPublish] {
+        var found: [UnfinishedPublish] = []
+        var next = serials.lowerBound
+        while found.count < count, let serial = outbound.publishes.next(from: next), serial < serials.upperBound {
+            next = serial + 1
+            let publish = outbound.publishes[present: serial]
+            if publish.marks.contains(.givenUp) { continue }
+            found.append(
+                UnfinishedPublish(serial: serial, qos: publish.qos, bytes: Int(publish.bytes), acceptedAt: publish.acceptedInstant))
         }
+        return found
     }
 }
 

@@ -25,6 +25,8 @@ public struct MQTTError: Error, Sendable, Hashable {
     public var reasonCode: ReasonCode?
     /// The statement of the standard behind the error, such as `MQTT-3.3.2-2`, when there is one.
     public var citation: String?
+    /// The status by which an HTTP server or proxy on the way to the broker refused.
+    public var httpStatus: Int?
     /// The answer to each filter, in the order of the request. Not empty with ``Code/subscribeFailed``.
     public var grants: [SubscriptionGrant] = []
 
@@ -93,6 +95,35 @@ extension MQTTError {
         public static let expired = Code("expired")
         /// The application took the message back before it was sent.
         public static let withdrawn = Code("withdrawn")
+
+        // Why an attempt to connect failed, where it is known better than `down`.
+
+        /// The TLS handshake failed, for another reason than those below: the other end may not speak TLS at all.
+        public static let tlsFailed = Code("tlsFailed")
+        /// The broker's certificate has expired.
+        public static let certificateExpired = Code("certificateExpired")
+        /// The broker's certificate is not valid yet: one of the two clocks is wrong.
+        public static let certificateNotYetValid = Code("certificateNotYetValid")
+        /// The broker vouches for itself, and is none of the trusted roots.
+        public static let certificateSelfSigned = Code("certificateSelfSigned")
+        /// Nobody among the trusted roots vouches for the broker's certificate.
+        public static let certificateUntrusted = Code("certificateUntrusted")
+        /// The broker's certificate is for another name.
+        public static let certificateNameMismatch = Code("certificateNameMismatch")
+        /// The broker's certificate is none of those pinned.
+        public static let certificateNotPinned = Code("certificateNotPinned")
+        /// The broker refused the client's certificate, or wants one and has got none.
+        public static let clientCertificateRefused = Code("clientCertificateRefused")
+        /// The server answered the WebSocket upgrade with another status than 101.
+        public static let webSocketRefused = Code("webSocketRefused")
+        /// The WebSocket upgrade failed for another reason: the other end may not speak HTTP at all.
+        public static let webSocketFailed = Code("webSocketFailed")
+        /// The proxy refused to pass the connection on.
+        public static let proxyRefused = Code("proxyRefused")
+        /// The proxy's answer makes no sense: it may not be a proxy of that kind.
+        public static let proxyFailed = Code("proxyFailed")
+        /// The application's credential provider failed, or took too long.
+        public static let credentialsUnavailable = Code("credentialsUnavailable")
     }
 }
 

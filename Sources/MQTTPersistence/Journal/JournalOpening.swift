@@ -35,7 +35,8 @@ struct JournalOpening {
 
     private mutating func find() throws(FileFault) {
         let numbers = try journal.files.names(in: journal.directory).compactMap { name -> UInt32? in
-            guard let number = UInt32(name.dropFirst(8)), number > 0, name == Journal.name(of: number) else { return nil }
+            // Nobody makes more, and there must be numbers for those that follow.
+            guard let number = UInt32(name.dropFirst(8)), 1...(.max / 2) ~= number, name == Journal.name(of: number) else { return nil }
             return number
         }
         for number in numbers.sorted() {

@@ -37,13 +37,13 @@ struct BrokerCommand: AsyncParsableCommand {
             configuration.recordLimit = 0
             broker = try await TestBroker.start(configuration)
         } catch {
-            Descriptor.complain("cannot listen on \(host):\(port): \(error)")
+            Complaints.say("cannot listen on \(host):\(port): \(error)")
             throw ExitCode(ExitStatus.unavailable)
         }
         let output = LineWriter()
         let authority = host.contains(":") ? "[\(host)]" : host
         output.write(Array("mqtt://\(authority):\(broker.port)\n".utf8))
-        Descriptor.complain("this broker is for tests and demonstrations only; it keeps nothing when it ends")
+        Complaints.say("this broker is for tests and demonstrations only; it keeps nothing when it ends")
         await output.flush()
         let number = await signals.first()
         try await broker.stop()

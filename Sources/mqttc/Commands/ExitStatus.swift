@@ -39,11 +39,3 @@ enum ExitStatus {
     }
 }
 
-extension Descriptor {
-    static let error = Descriptor(number: 2)
-
-    /// One line for people on standard error.
-    static func complain(_ message: String) {
-        _ = error.writeAll(Array("mqttc: \(message)\n".utf8))
-    }
-}

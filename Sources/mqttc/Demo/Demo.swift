@@ -29,7 +29,7 @@ struct Demo: AsyncParsableCommand {
             group.addTask {
                 do {
                     try await Task.sleep(for: Self.timeLimit)
-                    Descriptor.complain("not done after \(Self.timeLimit.components.seconds) seconds")
+                    Complaints.say("not done after \(Self.timeLimit.components.seconds) seconds")
                     return false
                 } catch {
                     return nil
@@ -52,7 +52,7 @@ struct Demo: AsyncParsableCommand {
                 show(result, output)
                 if !result.ledger.holds || result.cuts == 0 { holds = false }
             } catch {
-                Descriptor.complain("QoS \(qos.rawValue): \(error)")
+                Complaints.say("QoS \(qos.rawValue): \(error)")
                 holds = false
             }
         }

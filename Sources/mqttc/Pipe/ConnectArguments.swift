@@ -26,7 +26,10 @@ struct ConnectArguments {
         guard isClean || !clientID.isEmpty || mayBeStored else { throw .denied("an empty clientID needs cleanSession") }
 
         let session = try Self.session(clientID, store, start, clean: isClean)
-        var configuration = Configuration(broker: try Self.broker(fields), session: session)
+        var broker = try Self.broker(fields)
+        broker.tls = try Self.tls(fields)
+        broker.webSocket = try fields.string("websocket").map { WebSocketOptions(path: $0) }
+        var configuration = Configuration(broker: broker, session: session)
         configuration.keepAlive = .seconds(try fields.integer("keepAlive", in: 0...65_535) ?? 0)
         configuration.username = try fields.text("username")
         configuration.password = try Self.password(fields)
@@ -35,6 +38,8 @@ struct ConnectArguments {
         configuration.will = try Self.will(fields)
         configuration.limits = try Self.limits(fields)
         configuration.pauseTimeout = try fields.seconds("pauseTimeout") ?? .seconds(10)
+        // A handshake ahead of CONNECT is a time in which the client waits for the broker, too.
+        if configuration.pauseTimeout > .zero { configuration.connectTimeout = min(.seconds(10), configuration.pauseTimeout) }
         try Self.setReconnect(&configuration.reconnect, fields)
         configuration.resubscribes = false
         configuration.retriesFirstConnect = false
@@ -51,9 +56,6 @@ struct ConnectArguments {
         case "3.1.1": break
         case "5.0": throw .unsupported("version 5.0 is not there yet")
         default: throw .denied("version must be 3.1.1 or 5.0")
-        }
-        for name in ["tls", "websocket"] where fields.has(name) {
-            throw .unsupported("\(name) is not there yet")
         }
         for name in ["sessionExpiry", "receiveMaximum"] where fields.has(name) {
             throw .denied("\(name) is for version 5.0")
@@ -93,6 +95,19 @@ struct ConnectArguments {
         case (nil, nil): throw .denied("host or unix is missing")
         case (.some, .some): throw .denied("host and unix exclude each other")
         }
+    }
+
+    private static func tls(_ fields: Fields) throws(PipeFailure) -> TLSOptions? {
+        guard let tls = try fields.fields("tls") else { return nil }
+        var options = TLSOptions()
+        if let path = try tls.string("ca") { options.roots = .file(path) }
+        options.serverName = try tls.string("serverName")
+        switch (try tls.string("cert"), try tls.string("key")) {
+        case (nil, nil): break
+        case (let certificate?, let key?): options.clientCertificate = .init(chain: .file(certificate), key: .file(key))
+        case (.some, nil), (nil, .some): throw .denied("tls needs cert and key together")
+        }
+        return options
     }
 
     private static func password(_ fields: Fields) throws(PipeFailure) -> [UInt8]? {

@@ -49,6 +49,10 @@ extension PipeFailure.Name {
             // The message stays with the session; for the script its client is gone.
             case .closed, .suspended: .closed
             case .down: .down
+            case .tlsFailed, .certificateExpired, .certificateNotYetValid, .certificateSelfSigned, .certificateUntrusted,
+                .certificateNameMismatch, .certificateNotPinned, .clientCertificateRefused, .webSocketRefused, .webSocketFailed,
+                .proxyRefused, .proxyFailed:
+                .down
             case .tooManyRequests: .tooManyRequests
             case .canceled, .withdrawn: .canceled
             // The answer may come when messages are asked for; nobody knows.

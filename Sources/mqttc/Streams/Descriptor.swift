@@ -10,6 +10,7 @@
 struct Descriptor: Sendable {
     static let input = Descriptor(number: 0)
     static let output = Descriptor(number: 1)
+    static let error = Descriptor(number: 2)
 
     /// What a pipe with room takes at least in one piece, so that a write of that size does not block after ``isWritable``.
     static let atomicWriteSize = 4096

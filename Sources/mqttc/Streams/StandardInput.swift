@@ -14,19 +14,12 @@ enum StandardInput {
         }
     }
 
-    /// Everything until the end.
-    static func whole() async -> [UInt8] {
-        var bytes: [UInt8] = []
-        while let chunk = await next() { bytes.append(contentsOf: chunk) }
-        return bytes
-    }
-
     /// The chunks as a sequence that reads only on demand, one ahead at most.
-    static func next() async -> [UInt8]? {
+    static func next(from descriptor: Descriptor = .input) async -> [UInt8]? {
         await withCheckedContinuation { continuation in
             queue.async {
                 var chunk: [UInt8] = []
-                let isMore = Descriptor.input.read(into: &chunk, atMost: chunkSize)
+                let isMore = descriptor.read(into: &chunk, atMost: chunkSize)
                 continuation.resume(returning: isMore ? chunk : nil)
             }
         }

@@ -1,3 +1,5 @@
+import MQTT
+
 /// One output line in the making: an object, member by member, straight into bytes.
 struct JSONLine {
     private var bytes: [UInt8]

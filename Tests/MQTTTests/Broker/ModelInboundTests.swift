@@ -112,6 +112,17 @@ struct ModelInboundTests {
         #expect(bench.suspected == (payloadsAreUnique ? [] : ["MQTT-4.3.3-1"]))
     }
 
+    @Test("DUP on the first PUBLISH of a client [MQTT-4.3.2-1] [MQTT-4.3.3-1]: a stored session may have sent it", arguments: [true, false])
+    func duplicateAtFirst(sessionsAreVolatile: Bool) {
+        for (packet, statement) in [("3A 05 00 01 'a' 00 01", "MQTT-4.3.2-1"), ("3C 05 00 01 'a' 00 01", "MQTT-4.3.3-1")] {
+            let bench = ModelBench { $0.sessionsAreVolatile = sessionsAreVolatile }
+            bench.openPersistent(1, "a")
+            bench.feed(1, packet)
+            #expect(bench.statements == (sessionsAreVolatile ? [statement] : []))
+            #expect(bench.suspected == (sessionsAreVolatile ? [] : [statement]))
+        }
+    }
+
     @Test("PUBLISH comes again in the original order [MQTT-4.6.0-1]")
     func resendOrder() {
         let bench = ModelBench { $0.payloadsAreUnique = true }

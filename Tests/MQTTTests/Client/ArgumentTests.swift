@@ -118,10 +118,26 @@ import Testing
 
     @Test(arguments: [
         "", "host", "http://host", "mqtt://", "mqtt://host:0", "mqtt://host:65536", "mqtt://host:x", "mqtt://host/path", "mqtt://host?q",
-        "mqtt://[::1", "mqtt://%zz", "mqtts://host", "ws://host", "mqtt+unix://", "mqtt+unix:path",
+        "mqtt://[::1", "mqtt://%zz", "mqtts://", "mqtts://host/path", "ws://", "ws://host#x", "ws://host/a b", "mqtt+unix://",
+        "mqtt+unix:path", "mqtt+unix://host/path", "mqtt://host/#", "wss://[::1]x",
     ])
     func noURL(text: String) {
         let error = #expect(throws: MQTTError.self) { try MQTTClient(broker: text, session: .volatile(id: "x")) }
         #expect(error?.fate == .denied)
+    }
+
+    @Test func schemes() throws {
+        let tls = try Broker("mqtts://u:p%40@host")
+        #expect(tls.description == "mqtts://host:8883")
+        #expect(tls.tls == TLSOptions())
+        #expect(tls.username == "u" && tls.password == "p@")
+        #expect(try Broker("MQTT://[::1]").description == "mqtt://[::1]:1883")
+        #expect(try Broker("ws://host").webSocket == WebSocketOptions(path: "/mqtt"))
+        #expect(try Broker("ws://host/").webSocket == WebSocketOptions(path: "/"))
+        let secure = try Broker("wss://host/a%20b?token=secret")
+        #expect(secure.webSocket?.path == "/a%20b?token=secret")
+        #expect(secure.tls == TLSOptions())
+        #expect(secure.description == "wss://host:443/a%20b")
+        #expect(try Broker("mqtt+unix:///a%20b").description == "mqtt+unix:///a b")
     }
 }

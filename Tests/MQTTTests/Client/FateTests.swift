@@ -52,9 +52,6 @@ import Testing
         var configuration = Self.idle
         configuration.version = .v5_0
         #expect(await Self.row { try MQTTClient(configuration) } == Row(.unsupported, .denied))
-        for url in ["mqtts://a", "ws://a", "wss://a"] {
-            #expect(await Self.row { try Broker(url) } == Row(.unsupported, .denied))
-        }
     }
 
     @Test func invalidArgumentsAreDenied() async throws {

@@ -35,9 +35,9 @@ public struct BrokerConfiguration: Sendable {
     /// can then be told from a new one under the same identifier, and so can a resend in the wrong order: violations, not suspicions.
     public var payloadsAreUnique = false
 
-    /// A client may go on with the session of an earlier process, which may have sent its publishes, or not: DUP on the first PUBLISH
-    /// that arrives is no violation then.
-    public var clientsOutliveProcesses = false
+    /// Promises that no client goes on with a session of an earlier process. DUP on the first PUBLISH that the broker ever sees of a
+    /// client is a violation then, not a suspicion: an earlier process may have sent it, in vain.
+    public var sessionsAreVolatile = false
 
     /// Whether each received message becomes an output (see ``BrokerModel/Output/published(_:)``).
     package var reportsPublishes = true

@@ -96,8 +96,10 @@ extension BrokerModel {
         let detail = "PUBLISH \(head.packetID) comes again after one that followed it"
         switch sessions[session].arrivals.resend(arrival) {
         case nil:
-            if sessions[session].isFirstContact, sessions[session].connections == 1, !configuration.clientsOutliveProcesses {
-                throw Breach(head.qos == 1 ? "MQTT-4.3.2-1" : "MQTT-4.3.3-1", "DUP on the first PUBLISH \(head.packetID)")
+            if sessions[session].isFirstContact, sessions[session].connections == 1 {
+                let (statement, detail) = (head.qos == 1 ? "MQTT-4.3.2-1" : "MQTT-4.3.3-1", "DUP on the first PUBLISH \(head.packetID)")
+                if configuration.sessionsAreVolatile { throw Breach(statement, detail) }
+                suspect(statement, detail, slot)
             }
             // It was lost on its way before.
             sessions[session].arrivals.append(arrival)

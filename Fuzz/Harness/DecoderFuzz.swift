@@ -1,0 +1,70 @@
+import NIOCore
+
+@testable import MQTT
+@testable import MQTTCore
+
+/// What a stream of bytes says, however it is cut.
+private struct Reading: Equatable {
+    enum Item: Equatable {
+        case packet(InboundPacket, codes: [UInt8])
+        case publish(PublishHead, topic: String, payload: [UInt8], isWhole: Bool)
+    }
+
+    var items: [Item] = []
+    var violation: ProtocolViolation?
+    var isMidPacket = false
+}
+
+/// The same packets come out of a stream however it arrives, and nothing comes out that the limits forbid.
+func fuzzDecoder(_ bytes: [UInt8]) {
+    var input = Input(bytes)
+    let limit = input.byte()
+    let seed = input.byte()
+    let stream = input.rest()
+    let maximum = limit == 0 ? FixedHeader.maximumRemainingLength + 5 : 4 + Int(limit)
+    let whole = read([stream], maximum)
+    let cut = read(pieces(of: stream, seed: seed), maximum)
+    require(whole == cut, "cut by \(seed) it reads \(cut), whole \(whole)")
+    for item in whole.items {
+        guard case .publish(let head, let topic, let payload, let isWhole) = item else { continue }
+        require(head.topic.count == topic.utf8.count, "the topic has another length")
+        require(isWhole == (payload.count == head.payloadLength), "the payload has another length")
+        require(head.payloadOffset + head.payloadLength <= maximum, "the packet is larger than allowed")
+        require((head.qos == .atMostOnce) == (head.packetID == 0), "an identifier and QoS do not agree")
+        require((try? TopicName(topic)) != nil, "\(topic) is no topic name")
+    }
+}
+
+private func read(_ pieces: [[UInt8]], _ maximum: Int) -> Reading {
+    var framer = PacketFramer(maximumPacketSize: maximum)
+    var reading = Reading()
+    for piece in pieces {
+        var buffer = ByteBuffer(bytes: piece)
+        do throws(ProtocolViolation) {
+            while let frame = try framer.next(&buffer) { add(frame, to: &reading) }
+        } catch {
+            reading.violation = error
+            return reading
+        }
+        require(buffer.readableBytes == 0, "\(buffer.readableBytes) bytes were neither used nor kept")
+    }
+    reading.isMidPacket = framer.isMidPacket
+    return reading
+}
+
+private func add(_ frame: PacketFramer.Frame, to reading: inout Reading) {
+    switch frame {
+    case .packet(let packet): reading.items.append(.packet(packet, codes: []))
+    case .suback(let packet, let codes): reading.items.append(.packet(packet, codes: codes))
+    case .publish(let head, let topic, let payload):
+        reading.items.append(.publish(head, topic: topic, payload: Array(payload.readableBytesView), isWhole: true))
+    case .publishHead(let head, let topic):
+        reading.items.append(.publish(head, topic: topic, payload: [], isWhole: false))
+    case .chunk(let chunk, let isLast):
+        guard case .publish(let head, let topic, var payload, false) = reading.items.popLast() else {
+            return require(false, "a chunk belongs to no message")
+        }
+        payload += Array(chunk.readableBytesView)
+        reading.items.append(.publish(head, topic: topic, payload: payload, isWhole: isLast))
+    }
+}

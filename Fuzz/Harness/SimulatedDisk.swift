@@ -1,0 +1,1 @@
+../../Tests/DiskSimulation/SimulatedDisk.swift

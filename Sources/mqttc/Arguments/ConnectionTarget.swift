@@ -1,0 +1,145 @@
+import MQTT
+
+/// A URL as people give it to Mosquitto's commands, with a topic behind the host: `mqtt://host/topic`.
+struct ConnectionURL: Equatable {
+    /// Without the topic, for ``Broker``.
+    let broker: String
+    let topic: String?
+    let hasUser: Bool
+    let hasPassword: Bool
+
+    private static let schemesWithTopic: Set<String> = ["mqtt", "mqtts", "tcp", "ssl"]
+
+    init(_ text: String) {
+        var (broker, topic): (String, String?) = (text, nil)
+        var authority = text[...]
+        if let separator = text.firstRange(of: "://") {
+            authority = text[separator.upperBound...]
+            if let slash = authority.firstIndex(of: "/"), Self.schemesWithTopic.contains(text[..<separator.lowerBound].lowercased()) {
+                broker = String(text[..<slash])
+                topic = String(text[text.index(after: slash)...])
+                authority = authority[..<slash]
+            }
+        }
+        let user = authority.lastIndex(of: "@").map { authority[..<$0] }
+        self.broker = broker
+        self.topic = topic?.isEmpty == true ? nil : topic
+        hasUser = user != nil
+        hasPassword = user?.contains(":") == true
+    }
+}
+
+/// Where a session is kept at this end.
+enum SessionPlace: Sendable {
+    case memory
+    /// On disk, and empty at first.
+    case scratch(String)
+    /// On disk, with what earlier runs have left there.
+    case outbox(String)
+}
+
+/// The one place where URL and options become a configuration.
+extension ConnectionArguments {
+    private var connectionURL: ConnectionURL? { (address ?? url).map { ConnectionURL($0) } }
+
+    /// The topic of `mqtt://host/topic`.
+    var topicOfURL: String? { connectionURL?.topic }
+
+    /// - Parameters:
+    ///   - index: Tells the clients apart when one run makes several: 0 for the first.
+    ///   - store: Where the session is kept.
+    func configuration(client index: Int = 0, store: SessionPlace = .memory) throws(MQTTError) -> Configuration {
+        var configuration = Configuration(broker: try broker(), session: try session(index, store))
+        configuration.retriesFirstConnect = false
+        configuration.keepAlive = .seconds(keepAlive)
+        configuration.username = username
+        configuration.password = try passwordBytes()
+        configuration.will = index == 0 ? will.will : nil
+        return configuration
+    }
+
+    private func session(_ index: Int, _ place: SessionPlace) throws(MQTTError) -> SessionOptions {
+        switch place {
+        case .memory: return .volatile(id: identifier(index), clean: !keepsSession)
+        case .scratch(let directory):
+            return .durable(id: identifier(index), at: index == 0 ? directory : "\(directory)-\(index)", .new, clean: !keepsSession)
+        case .outbox(let directory):
+            if clientID != nil || clientIDPrefix != nil { return .durable(id: identifier(index), at: directory) }
+            // The identifier of the first run is that of all: the broker knows by it what it has got.
+            let store = JournalSessionStore(at: directory)
+            let stored = try store.open().clientID
+            store.close()
+            return .durable(id: stored ?? Self.freshID(), at: directory)
+        }
+    }
+
+    private func broker() throws(MQTTError) -> Broker {
+        if let connectionURL { return try Broker(connectionURL.broker) }
+        if let socketPath { return .unix(path: socketPath) }
+        return .tcp(host: host ?? "localhost", port: port ?? 1883)
+    }
+
+    /// How messages name the broker. Without user and password.
+    var brokerName: String {
+        if let socketPath { return socketPath }
+        guard let connectionURL else { return "\(host ?? "localhost"):\(port ?? 1883)" }
+        guard let at = connectionURL.broker.lastIndex(of: "@"), let scheme = connectionURL.broker.firstRange(of: "://"),
+            scheme.upperBound <= at
+        else { return connectionURL.broker }
+        let host = connectionURL.broker[connectionURL.broker.index(after: at)...]
+        return String(connectionURL.broker[..<scheme.upperBound] + host)
+    }
+
+    private func identifier(_ index: Int) -> String {
+        let suffix = index == 0 ? "" : "-\(index)"
+        if let clientID { return clientID.isEmpty ? Self.freshID() : clientID + suffix }
+        if let clientIDPrefix { return clientIDPrefix + String(System.processID) + suffix }
+        return Self.freshID()
+    }
+
+    /// Two runs never share an identifier: the broker would end the first session. 23 characters are allowed everywhere [MQTT-3.1.3-5].
+    static func freshID() -> String {
+        let digits = String(UInt64.random(in: .min ... .max), radix: 36)
+        return "mqttc" + String(repeating: "0", count: 13 - digits.utf8.count) + digits
+    }
+
+    // MARK: Password
+
+    private func passwordBytes() throws(MQTTError) -> [UInt8]? {
+        let isUserKnown = username != nil || connectionURL?.hasUser == true
+        if let password { return try checked(Array(password.utf8), isUserKnown) }
+        if let passwordFile { return try checked(firstLine(of: passwordFile), isUserKnown) }
+        if let passwordVariable {
+            guard let value = SystemFile.environment(passwordVariable) else {
+                throw .denied("the environment has no variable \(passwordVariable)")
+            }
+            return try checked(Array(value.utf8), isUserKnown)
+        }
+        if asksPassword {
+            guard let answer = AskedPassword.answer else { throw .denied("there is no terminal to ask for the password on") }
+            return try checked(answer, isUserKnown)
+        }
+        guard isUserKnown, connectionURL?.hasPassword != true else { return nil }
+        return SystemFile.environment("MQTTC_PASSWORD").map { Array($0.utf8) }
+    }
+
+    /// However many clients a run makes, it asks once.
+    private enum AskedPassword {
+        static let answer = Terminal.askSecret("Password: ")
+    }
+
+    private func checked(_ password: [UInt8], _ isUserKnown: Bool) throws(MQTTError) -> [UInt8] {
+        guard isUserKnown else { throw .denied("a password needs a user name", "MQTT-3.1.2-22") }
+        return password
+    }
+
+    private func firstLine(of path: String) throws(MQTTError) -> [UInt8] {
+        do {
+            let bytes = try SystemFile.contents(of: path, limit: 1 << 17)
+            let line = bytes.prefix { $0 != UInt8(ascii: "\n") }
+            return Array(line.last == UInt8(ascii: "\r") ? line.dropLast() : line)
+        } catch {
+            throw .denied("the password file \(path): \(error.message)")
+        }
+    }
+}

@@ -1,0 +1,252 @@
+"""Each exit status of the commands, brought about."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from support import Child, Mosquitto, environment, free_port, mqttc, run
+
+
+class ScriptedBroker:
+    """Answers the first packet of each connection with given bytes, and then what a function says to what it reads."""
+
+    def __init__(self, first, then=None):
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        self.first, self.then, self.count = first, then, 0
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.server.accept()
+            except OSError:
+                return
+            self.count += 1
+            threading.Thread(target=self.serve, args=[connection], daemon=True).start()
+
+    def serve(self, connection):
+        with connection:
+            try:
+                connection.recv(65536)
+                if self.first is not None:
+                    connection.sendall(self.first)
+                while packet := connection.recv(65536):
+                    answer = self.then(packet) if self.then else b""
+                    if answer is None:
+                        return
+                    connection.sendall(answer)
+            except OSError:
+                pass
+
+    def close(self):
+        self.server.close()
+
+
+class ExitStatus(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.broker = Mosquitto()
+        cls.closed = Mosquitto(users={"user": "secret"}, access="user user\ntopic readwrite open/#\n")
+        cls.port, cls.closed_port = str(cls.broker.port), str(cls.closed.port)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.broker.close()
+        cls.closed.close()
+
+    def status(self, *words, stdin=b"", **options):
+        status, _, errors = run([mqttc(), *words], stdin, **options)
+        if status:
+            self.assertTrue(errors, "a failure says why")
+        return status
+
+    def scripted(self, first, then=None):
+        broker = ScriptedBroker(first, then)
+        self.addCleanup(broker.close)
+        return str(broker.port)
+
+    def test_0_done(self):
+        self.assertEqual(self.status("pub", "-p", self.port, "-t", "a", "-m", "x", "-q", "2"), 0)
+        self.assertEqual(self.status("sub", "-p", self.port, "-t", "a", "-E"), 0)
+
+    def test_1_nobody_reads(self):
+        publisher = Child([mqttc(), "pub", "-p", self.port, "-t", "pipe", "-r", "-m", "x", "-q", "1"])
+        self.assertEqual(publisher.end()[0], 0)
+        reading, writing = os.pipe()
+        os.close(reading)
+        child = subprocess.Popen([mqttc(), "sub", "-p", self.port, "-t", "pipe", "-q", "1"], stdout=writing, stderr=subprocess.DEVNULL,
+                                 stdin=subprocess.DEVNULL, env=environment())
+        os.close(writing)
+        self.assertEqual(child.wait(30), 1)
+
+    def test_64_usage(self):
+        for words in ["pub -m x", "pub -t a -m x -q 7", "pub -t a/# -m x", "sub -t a#", "sub -t a -F %z", "pub -t a -m x -V 5", "pub --nosuch",
+                      "sub mqtt://h -h h -t a", "pub -t a -m x -D publish", "nosuch", "pub -t a -m x --cafile /x", "pub mqtts://h -t a -m x",
+                      "pub -t a -m x -P secret", "req -t a"]:
+            with self.subTest(words):
+                self.assertEqual(self.status(*words.split()), 64)
+
+    def test_65_publish_rejected(self):
+        """A broker of 3.1.1 rejects by closing the connection."""
+        def close_at_publish(packet):
+            return None if packet[0] >> 4 == 3 else b""
+        port = self.scripted(b"\x20\x02\x00\x00", close_at_publish)
+        self.assertEqual(self.status("pub", "-p", port, "-t", "a", "-m", "x", "-q", "1"), 65)
+
+    def test_66_subscription_denied(self):
+        port = self.scripted(b"\x20\x02\x00\x00", lambda packet: b"\x90\x03" + packet[2:4] + b"\x80" if packet[0] >> 4 == 8 else b"")
+        self.assertEqual(self.status("sub", "-p", port, "-t", "a"), 66)
+        self.assertEqual(self.status("sub", "-p", port, "-t", "a", "-E"), 66)
+
+    def test_66_in_the_end_when_others_were_granted(self):
+        def answer(packet):
+            if packet[0] >> 4 != 8:
+                return b""
+            return b"\x90\x04" + packet[2:4] + b"\x00\x80" + b"\x30\x05\x00\x01axy"
+        status, output, errors = run([mqttc(), "sub", "-p", self.scripted(b"\x20\x02\x00\x00", answer), "-t", "a", "-t", "b", "-C", "1"])
+        self.assertEqual((status, output), (66, b"xy\n"))
+        self.assertIn(b"subscription to b", errors)
+
+    def test_69_unreachable(self):
+        self.assertEqual(self.status("pub", "-p", str(free_port()), "-t", "a", "-m", "x"), 69)
+        self.assertEqual(self.status("sub", "--unix", "/nonexistent/socket", "-t", "a"), 69)
+        self.assertEqual(self.status("sub", "-h", "nosuch.invalid", "-t", "a"), 69)
+        self.assertEqual(self.status("sub", "-p", self.scripted(b"\x20\x02\x00\x03"), "-t", "a"), 69)
+
+    def test_74_files(self):
+        self.assertEqual(self.status("pub", "-p", self.port, "-t", "a", "-f", "/nonexistent"), 74)
+
+    def test_74_no_room_for_what_is_spooled(self):
+        with tempfile.TemporaryDirectory() as directory:
+            missing = os.path.join(directory, "gone")
+            status = self.status("pub", "-p", self.port, "-t", "a", "-s", stdin=bytes(3 << 20), env=environment(TMPDIR=missing))
+        self.assertEqual(status, 74)
+
+    def test_75_time_out(self):
+        self.assertEqual(self.status("sub", "-p", self.port, "-t", "nothing", "-W", "0.2"), 75)
+        silent = self.scripted(b"\x20\x02\x00\x00")
+        self.assertEqual(self.status("pub", "-p", silent, "-t", "a", "-m", "x", "-q", "1", "-W", "0.2"), 75)
+
+    def test_76_protocol(self):
+        self.assertEqual(self.status("pub", "-p", self.scripted(b"\x20\x02\x00\x01"), "-t", "a", "-m", "x"), 76)
+        self.assertEqual(self.status("pub", "-p", self.scripted(b"\xff\xff\xff\xff\xff\xff"), "-t", "a", "-m", "x"), 76)
+
+    def test_77_not_authorised(self):
+        publish = ["pub", "-p", self.closed_port, "-t", "open/a", "-m", "x"]
+        self.assertEqual(self.status(*publish), 77)
+        self.assertEqual(self.status(*publish, "-u", "user", "-P", "wrong"), 77)
+        self.assertEqual(self.status("pub", "-p", self.scripted(b"\x20\x02\x00\x02"), "-t", "a", "-m", "x"), 77)
+
+    def test_130_and_143_after_a_clean_disconnect(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number):
+                name = f"signal-{number}"
+                watcher = Child(["mosquitto_sub", "-p", self.port, "-t", f"will/{name}", "-W", "1"])
+                self.broker.wait_for(f" 0 will/{name}\n")
+                child = Child([mqttc(), "sub", "-p", self.port, "-t", name, "-i", name, "--will-topic", f"will/{name}", "--will-payload", "gone"])
+                self.broker.wait_for(f" 0 {name}\n")
+                child.signal(number)
+                self.assertEqual(child.end()[0], 128 + number)
+                self.broker.wait_for(f"Received DISCONNECT from {name}")
+                self.assertEqual(watcher.end()[1], b"", "the will must not fire")
+
+    # MARK: Passwords
+
+    def test_passwords(self):
+        publish = ["pub", "-p", self.closed_port, "-t", "open/a", "-m", "x", "-u", "user"]
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write("secret\nmore\n")
+            file.flush()
+            self.assertEqual(self.status(*publish, "--password-file", file.name), 0)
+        self.assertEqual(self.status(*publish, env=environment(MQTTC_PASSWORD="secret")), 0)
+        self.assertEqual(self.status(*publish, "--password-env", "OTHER", env=environment(OTHER="secret")), 0)
+        status, _, errors = run([mqttc(), *publish, "-P", "secret"])
+        self.assertEqual(status, 0)
+        self.assertIn(b"other users can see", errors)
+        self.assertNotIn(b"secret", errors)
+        status, _, errors = run([mqttc(), "pub", f"mqtt://user:secret@127.0.0.1:{self.closed_port}/open/a", "-m", "x"])
+        self.assertEqual(status, 0)
+        self.assertIn(b"other users can see", errors)
+
+    def test_passwords_are_not_in_the_process_list(self):
+        for words, shown in [(["-P", "secret"], b"******"), (["--pw=secret"], b"--pw=******"),
+                             ([f"mqtt://user:secret@127.0.0.1:{self.closed_port}"], b"mqtt://user:******@127.0.0.1")]:
+            with self.subTest(words):
+                filter = f"open/{len(shown)}"
+                where = [] if "://" in words[0] else ["-u", "user", "-p", self.closed_port]
+                child = Child([mqttc(), "sub", "-t", filter, *where, *words])
+                self.closed.wait_for(f" 0 {filter}\n")
+                with open(f"/proc/{child.process.pid}/cmdline", "rb") as file:
+                    line = file.read()
+                child.signal(signal.SIGTERM)
+                child.end()
+                self.assertNotIn(b"secret", line)
+                self.assertIn(shown, line)
+
+    def test_asks_for_the_password_on_the_terminal(self):
+        import pty
+        leader, follower = pty.openpty()
+        child = subprocess.Popen(
+            ["setsid", "--ctty", mqttc(), "pub", "-p", self.closed_port, "-t", "open/a", "-m", "x", "-u", "user", "--ask-password"],
+            stdin=follower, stdout=follower, stderr=follower, env=environment())
+        os.close(follower)
+        shown = b""
+        while b"Password: " not in shown:
+            shown += os.read(leader, 1024)
+        os.write(leader, b"secret\n")
+        self.assertEqual(child.wait(30), 0)
+        try:
+            while more := os.read(leader, 1024):
+                shown += more
+        except OSError:
+            pass        # Linux: the other end is closed
+        os.close(leader)
+        self.assertNotIn(b"secret", shown)
+
+    # MARK: The defaults file
+
+    def test_defaults_file(self):
+        with tempfile.TemporaryDirectory() as directory:
+            os.mkdir(os.path.join(directory, "mqttc"))
+            path = os.path.join(directory, "mqttc", "config")
+            with open(path, "w") as file:
+                file.write(f"# the broker\n-h 127.0.0.1\n--port={self.port}\n\n[sub]\n-C 1\n[pub]\n-t nowhere\n")
+            env = environment(XDG_CONFIG_HOME=directory)
+            subscriber = Child([mqttc(), "sub", "-t", "defaults"], env=env)
+            self.broker.wait_for(" 0 defaults\n")
+            self.assertEqual(self.status("pub", "-t", "defaults", "-m", "x y", env=env), 0)     # the command line wins
+            self.assertEqual(subscriber.end()[:2], (0, b"x y\n"))
+            # An address on the command line puts all of the file's aside.
+            self.assertEqual(self.status("pub", f"mqtt://127.0.0.1:{free_port()}", "-t", "a", "-m", "x", env=env), 69)
+            with open(path, "w") as file:
+                file.write("nonsense\n")
+            status, _, errors = run([mqttc(), "pub", "-t", "a", "-m", "x"], env=env)
+            self.assertEqual(status, 64)
+            self.assertIn(b"config:1", errors)
+
+    def test_mosquittos_names(self):
+        with tempfile.TemporaryDirectory() as directory:
+            for name in ("mosquitto_pub", "mosquitto_sub"):
+                os.symlink(mqttc(), os.path.join(directory, name))
+            subscriber = Child([os.path.join(directory, "mosquitto_sub"), "-p", self.port, "-t", "linked", "-C", "1"])
+            self.broker.wait_for(" 0 linked\n")
+            status = run([os.path.join(directory, "mosquitto_pub"), "-p", self.port, "-t", "linked", "-m", "x"])[0]
+            self.assertEqual((status, subscriber.end()[1]), (0, b"x\n"))
+
+    def test_statuses_are_documented(self):
+        text = run([mqttc(), "--help"])[1].decode()
+        tested = {int(number) for name in dir(self) for number in re.findall(r"\d+", name)} | {64}
+        for status in (0, 1, 64, 65, 66, 69, 74, 75, 76, 77, 130, 143):
+            self.assertRegex(text, rf"\b{status}\b")
+            self.assertIn(status, tested)
+
+
+if __name__ == "__main__":
+    unittest.main()

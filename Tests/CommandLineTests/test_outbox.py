@@ -1,0 +1,121 @@
+"""pub --outbox: accepted on disk, delivered when there is a connection, safe against kill."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from support import LIMIT, Child, Mosquitto, free_port, mqttc, run
+
+
+class Outbox(unittest.TestCase):
+    def setUp(self):
+        self.broker = Mosquitto()
+        self.addCleanup(self.broker.close)
+        self.port = str(self.broker.port)
+        directory = tempfile.mkdtemp(prefix="mqttc-outbox-")
+        self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
+        self.outbox = os.path.join(directory, "outbox")
+
+    def publish(self, port, *words, stdin=b""):
+        return run([mqttc(), "pub", "-p", port, "--outbox", self.outbox, *words], stdin)
+
+    def received(self, count):
+        """What a subscriber gets, once it is subscribed and the publisher has run."""
+        child = Child(["mosquitto_sub", "-p", self.port, "-t", "box/#", "-q", "2", "-C", str(count), "-F", "%t %q %p"])
+        self.broker.wait_for(" 2 box/#\n")
+        return child
+
+    def test_delivers_at_once(self):
+        subscriber = self.received(2)
+        self.assertEqual(self.publish(self.port, "-t", "box/a", "-m", "one", "-q", "1")[0], 0)
+        self.assertEqual(self.publish(self.port, "-t", "box/b", "-m", "two", "-q", "2")[0], 0)
+        self.assertEqual(subscriber.end()[1], b"box/a 1 one\nbox/b 2 two\n")
+
+    def test_accepts_without_a_connection(self):
+        away = str(free_port())
+        for number in range(3):
+            status, _, errors = self.publish(away, "-t", "box/a", "-m", str(number), "-q", "1")
+            self.assertEqual(status, 0)
+            self.assertIn(b"waits in", errors)
+        self.assertEqual(self.publish(away, "--flush")[0], 69)
+        subscriber = self.received(4)
+        # The next run takes all of them along, in order.
+        self.assertEqual(self.publish(self.port, "-t", "box/a", "-m", "3", "-q", "1")[0], 0)
+        self.assertEqual(subscriber.end()[1], b"".join(b"box/a 1 %d\n" % number for number in range(4)))
+        self.assertEqual(self.publish(self.port, "--flush")[0], 0)
+
+    def test_many_lines_without_a_connection(self):
+        lines = b"".join(b"%d\n" % number for number in range(5000))
+        self.assertEqual(self.publish(str(free_port()), "-t", "box/l", "-l", "-q", "1", stdin=lines)[0], 0)
+        subscriber = self.received(5000)
+        self.assertEqual(self.publish(self.port, "--flush")[0], 0)
+        self.assertEqual(subscriber.end()[1], b"".join(b"box/l 1 %d\n" % number for number in range(5000)))
+
+    def test_survives_a_kill(self):
+        """Killed again and again while it accepts: what was told as stored is delivered, in order and without gaps."""
+        subscriber = Child(["mosquitto_sub", "-p", self.port, "-t", "box/k", "-q", "1", "-F", "%p"])
+        self.broker.wait_for(" 1 box/k\n")
+        next_number = 0
+        for _ in range(5):
+            child = subprocess.Popen([mqttc(), "pub", "-p", str(free_port()), "--outbox", self.outbox, "-t", "box/k", "-l", "-q", "1"],
+                                     stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            for _ in range(200):
+                child.stdin.write(b"%d\n" % next_number)
+                next_number += 1
+            child.stdin.flush()
+            # Something must be on disk, however slow the machine is; how much is for the moment to say.
+            until = time.monotonic() + LIMIT
+            while self.size() < 1000 and time.monotonic() < until:
+                time.sleep(0.01)
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+            child.stdin.close()
+        self.assertEqual(self.publish(self.port, "-t", "box/k", "-m", "end", "-q", "1")[0], 0)
+        got = []
+        while not got or got[-1] != b"end":
+            got.append(subscriber.process.stdout.readline().strip())
+        subscriber.signal(signal.SIGTERM)
+        subscriber.end()
+        numbers = [int(line) for line in got[:-1]]
+        self.assertGreater(len(numbers), 0)
+        self.assertEqual(numbers, sorted(set(numbers)), "in order, each once")
+        for start in range(0, next_number, 200):        # of each run a beginning without gaps
+            part = [number for number in numbers if start <= number < start + 200]
+            self.assertEqual(part, list(range(start, start + len(part))))
+
+    def size(self):
+        if not os.path.isdir(self.outbox):
+            return 0
+        return sum(os.path.getsize(os.path.join(self.outbox, name)) for name in os.listdir(self.outbox))
+
+    def test_refuses_what_it_cannot_honour(self):
+        self.assertEqual(self.publish(self.port, "-t", "box/a", "-m", "x")[0], 64)              # QoS 0
+        self.assertEqual(self.publish(self.port, "--flush", "-t", "a", "-m", "x")[0], 64)
+        self.assertEqual(run([mqttc(), "pub", "--flush"])[0], 64)
+
+    def test_a_store_that_cannot_be_used(self):
+        with open(self.outbox, "w") as file:
+            file.write("no directory")
+        status, _, errors = self.publish(self.port, "-t", "box/a", "-m", "x", "-q", "1")
+        self.assertEqual(status, 74, errors)
+
+    def test_credentials_that_are_refused_are_told(self):
+        closed = Mosquitto(users={"user": "secret"})
+        self.addCleanup(closed.close)
+        status, _, errors = self.publish(str(closed.port), "-t", "box/a", "-m", "x", "-q", "1")
+        self.assertEqual(status, 77)
+        self.assertIn(b"waits in", errors)
+
+    def test_bench_with_a_store(self):
+        status, output, errors = run([mqttc(), "bench", "pub", "-p", self.port, "--store", self.outbox, "--qos", "1", "--count", "500", "--json"])
+        self.assertEqual(status, 0, errors)
+        self.assertIn(b'"count":500', output)
+        self.assertGreater(self.size(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

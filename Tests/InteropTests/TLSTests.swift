@@ -1,0 +1,132 @@
+// TLS against Mosquitto: who is let in, who is refused, and in which words.
+import Foundation
+import MQTT
+import MQTTTesting
+import Synchronization
+import Testing
+
+@Suite("TLS to Mosquitto", .mosquittoIsInstalled, .timeLimit(.minutes(1)))
+struct TLSTests {
+    @Test("By name and by address: the certificate has to be for it", arguments: ["localhost", "127.0.0.1"])
+    func names(_ host: String) async throws {
+        let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: .server)]))
+        try await exchange(over: .tls(host: host, port: mosquitto.ports[0], .tests))
+        var broker = try Broker("mqtts://\(host):\(mosquitto.ports[0])")
+        broker.tls?.serverName = "localhost."
+        let authority = try await Certificates.shared.authority
+        broker.tls?.roots = .pem(try String(contentsOfFile: authority, encoding: .utf8))
+        try await exchange(over: broker)
+    }
+
+    @Test(
+        "A certificate that is not good is refused, and the error says why",
+        arguments: [
+            (Certificates.Name.expired, MQTTError.Code.certificateExpired), (.otherName, .certificateNameMismatch),
+            (.selfSigned, .certificateSelfSigned), (.untrusted, .certificateUntrusted),
+        ])
+    func refused(_ name: Certificates.Name, _ code: MQTTError.Code) async throws {
+        let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: name)]))
+        for host in ["localhost", "127.0.0.1"] {
+            let error = try await failureToConnect(to: .tls(host: host, port: mosquitto.ports[0], .tests))
+            #expect(error.code == code, "\(error)")
+            #expect(error.fate == .notSent)
+        }
+    }
+
+    @Test("The system's roots do not vouch for the tests' authority")
+    func systemRoots() async throws {
+        let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: .server)]))
+        let error = try await failureToConnect(to: .tls(host: "localhost", port: mosquitto.ports[0]))
+        #expect(error.code == .certificateUntrusted, "\(error)")
+    }
+
+    @Test("Another name may be asked for, and a self-signed certificate may be the root")
+    func exceptions() async throws {
+        let mosquitto = try await Mosquitto.started(
+            .init(listeners: [.init(certificate: .otherName), .init(certificate: .selfSigned)]))
+        var options = try await TLSOptions.tests
+        options.serverName = "other.example"
+        try await exchange(over: .tls(host: "127.0.0.1", port: mosquitto.ports[0], options))
+        options.serverName = nil
+        options.roots = .file(try await Certificates.shared.certificate(.selfSigned))
+        try await exchange(over: .tls(host: "localhost", port: mosquitto.ports[1], options))
+    }
+
+    @Test("A client certificate opens the door, with a plain key and with an encrypted one")
+    func clientCertificates() async throws {
+        let certificates = try await Certificates.shared
+        let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: .server, asksForCertificate: true)]))
+        var options = try await TLSOptions.tests
+        options.clientCertificate = .init(chain: .file(certificates.certificate(.client)), key: .file(certificates.key(.client)))
+        try await exchange(over: .tls(host: "localhost", port: mosquitto.ports[0], options))
+        let encrypted = try String(contentsOfFile: certificates.encryptedKey, encoding: .utf8)
+        options.clientCertificate?.key = .text(encrypted)
+        options.clientCertificate?.passphrase = Certificates.passphrase
+        try await exchange(over: .tls(host: "localhost", port: mosquitto.ports[0], options))
+    }
+
+    @Test("Without a client certificate, or with a strange one, the broker refuses, and the error says so")
+    func clientRefused() async throws {
+        let certificates = try await Certificates.shared
+        let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: .server, asksForCertificate: true)]))
+        var options = try await TLSOptions.tests
+        var error = try await failureToConnect(to: .tls(host: "localhost", port: mosquitto.ports[0], options))
+        #expect(error.code == .clientCertificateRefused, "\(error)")
+        options.clientCertificate = .init(
+            chain: .file(certificates.certificate(.strangeClient)), key: .file(certificates.key(.strangeClient)))
+        error = try await failureToConnect(to: .tls(host: "localhost", port: mosquitto.ports[0], options))
+        #expect(error.code == .clientCertificateRefused, "\(error)")
+    }
+
+    @Test("A pinned certificate or key is the only one that is accepted")
+    func pins() async throws {
+        let certificates = try await Certificates.shared
+        let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: .server)]))
+        let right = try [
+            TLSOptions.Pin.certificate(certificates.fingerprint(.server)), .publicKey(certificates.keyDigest(.server)),
+        ]
+        let wrong = try [
+            TLSOptions.Pin.certificate(certificates.fingerprint(.client)), .publicKey(certificates.keyDigest(.client)),
+            .publicKey(certificates.fingerprint(.server)),
+        ]
+        var options = try await TLSOptions.tests
+        for pin in right {
+            options.pins = wrong + [pin]
+            try await exchange(over: .tls(host: "localhost", port: mosquitto.ports[0], options))
+        }
+        options.pins = wrong
+        let error = try await failureToConnect(to: .tls(host: "localhost", port: mosquitto.ports[0], options))
+        #expect(error.code == .certificateNotPinned, "\(error)")
+        // A pin does not make up for the rest.
+        options = TLSOptions()
+        options.pins = right
+        #expect(try await failureToConnect(to: .tls(host: "localhost", port: mosquitto.ports[0], options)).code == .certificateUntrusted)
+    }
+
+    @Test("TLS to a broker in plain text, and the reverse, are told at once")
+    func mixedUp() async throws {
+        let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: .server)]))
+        var error = try await failureToConnect(to: .tls(host: "localhost", port: mosquitto.port, .tests))
+        #expect(error.code == .tlsFailed, "\(error)")
+        #expect(error.message.contains("does the broker expect TLS on this port?"))
+        error = try await failureToConnect(to: .tcp(host: "localhost", port: mosquitto.ports[0]))
+        #expect(error.code == .protocolViolation || error.code == .down, "\(error)")
+        #expect(error.message.contains("the broker expects TLS") || error.message.contains("does the broker expect TLS"), "\(error)")
+    }
+
+    @Test("The secrets of a connection go to the key log, and only when it is asked for")
+    func keyLog() async throws {
+        let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: .server)]))
+        var options = try await TLSOptions.tests
+        let lines = Mutex([String]())
+        options.keyLog = TLSOptions.KeyLog { line in lines.withLock { $0.append(line) } }
+        try await exchange(over: .tls(host: "localhost", port: mosquitto.ports[0], options))
+        #expect(lines.withLock { $0.contains { $0.hasPrefix("CLIENT_TRAFFIC_SECRET_0 ") && $0.hasSuffix("\n") } })
+    }
+
+    @Test("Nothing is lost over restarts of the broker", arguments: [QoS.atLeastOnce, .exactlyOnce])
+    func restarts(_ qos: QoS) async throws {
+        let mosquitto = try await Mosquitto.started(.init(moreLines: ["log_type all"], listeners: [.init(certificate: .server)]))
+        try await mosquitto.expectNothingIsLost(over: .tls(host: "localhost", port: mosquitto.ports[0], .tests), qos)
+    }
+}
