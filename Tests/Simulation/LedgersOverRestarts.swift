@@ -64,6 +64,8 @@ extension OutboundLedger {
         if publish.isLossSafe, !publish.isReceived, publish.outcome == .none, isReceived {
             return (.storedSurvives, "PUBREC of \(publish.serial) is back after its session was lost")
         }
+        // Of a commit that did not end, any part may be there, in any order.
+        if isReceived, !publish.isReceptionSafe { publishes[index].isOrderKnown = false }
         publishes[index].resume(isReceived: isReceived)
         if isReceived { owners[PublishID.of(publish.serial)] = publish.serial }
         return nil
@@ -96,7 +98,9 @@ extension InboundLedger {
         for (packetID, message) in known {
             let commit = received[message].commit
             // Its predecessor's record, in a session that was lost, may still be there in place of its own.
-            if let old = forgotten[packetID], commit == 0 || commit > storedUpTo { known[packetID] = old }
+            guard let old = forgotten[packetID], commit == 0 || commit > storedUpTo, !received[message].isRestored else { continue }
+            known[packetID] = old
+            if origins[received[message].origin].handedOver > 0 { origins[received[message].origin].forgiven += 1 }
         }
     }
 

@@ -52,6 +52,8 @@ struct OutboundLedger: Sendable {
         var isReceptionSafe = false
         var isEndSafe = false
         var isLossSafe = false
+        /// The order of its PUBREC among those of its process.
+        var isOrderKnown = true
     }
 
     /// Numbers go on from each of these, the first of which belongs to the publish at that place.
@@ -146,12 +148,11 @@ struct OutboundLedger: Sendable {
         if publishes[index].isAbandoned, publishes[index].outcome != .none { return nil }
         guard publishes[index].isReceived else { return (.exactlyOnce, "PUBREL \(packetID) before PUBREC") }
         if publishes[index].receivedCommit > storedUpTo { return (.storedBeforeSent, "PUBREL \(packetID) before PUBREC is stored") }
-        if publishes[index].releasedOn != link {
-            // [MQTT-4.6.0-4]
-            if publishes[index].receivedOrder < lastReleased { return (.pubrelOrder, "PUBREL \(packetID) behind that of a later PUBREC") }
-            lastReleased = publishes[index].receivedOrder
-            publishes[index].releasedOn = link
-        }
+        defer { publishes[index].releasedOn = link }
+        guard publishes[index].releasedOn != link, publishes[index].isOrderKnown else { return nil }
+        // [MQTT-4.6.0-4]
+        if publishes[index].receivedOrder < lastReleased { return (.pubrelOrder, "PUBREL \(packetID) behind that of a later PUBREC") }
+        lastReleased = publishes[index].receivedOrder
         return nil
     }
 
@@ -176,6 +177,7 @@ struct OutboundLedger: Sendable {
             guard !self[serial].isReceived, self[serial].outcome == .none else { return nil }
             receivedCount += 1
             self[serial].isReceived = true
+            self[serial].isOrderKnown = true
             self[serial].receivedOrder = receivedCount
             return nil
         case .pubcomp(let packetID):

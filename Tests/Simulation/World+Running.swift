@@ -141,6 +141,10 @@ extension World {
     // MARK: The end
 
     private mutating func end() {
+        plannedCrash = nil
+        storage.disk.set(diskFaults())
+        isCalm = true
+        while shell.isDown, failure == nil, advance() {}
         let link = shell.link
         trace.note(now, .phase, text: "--- the end")
         if dice.chance(1, in: 2) {

@@ -16,7 +16,7 @@ import Testing
         return settings
     }
 
-    @Test("A short session ends at every write, killed, or with any part of what was not synced", arguments: 0..<4 as Range<UInt64>)
+    @Test("A short session ends at every write, killed, or with any part of what was not synced", arguments: 0..<3 as Range<UInt64>)
     func everyWrite(seed: UInt64) {
         let whole = World.run(short(seed))
         #expect(whole.failure == nil && whole.writes > 0)
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test("A short session ends at every effect that the session wants", arguments: 4..<6 as Range<UInt64>)
+    @Test("A short session ends at every effect that the session wants", arguments: 4..<5 as Range<UInt64>)
     func everyEffect(seed: UInt64) {
         let whole = World.run(short(seed))
         #expect(whole.failure == nil && whole.effects > 0)

@@ -125,7 +125,7 @@ struct ModelInboundTests {
 
     @Test("PUBLISH comes again in the original order [MQTT-4.6.0-1]")
     func resendOrder() {
-        let bench = ModelBench { $0.payloadsAreUnique = true }
+        let bench = ModelBench { ($0.payloadsAreUnique, $0.sessionsAreVolatile) = (true, true) }
         bench.openPersistent(1, "a")
         bench.feed(1, "32 06 00 01 't' 00 01 'a' 34 06 00 01 't' 00 02 'b' 32 06 00 01 't' 00 03 'c'")
         bench.close(1)

@@ -106,7 +106,9 @@ extension BrokerModel {
         case .kept: break
         case .brokenWithinQoS:
             // The identifier may have been taken again for an equal message whose first PUBLISH was lost.
-            guard configuration.payloadsAreUnique else { return suspect("MQTT-4.6.0-1", detail, slot) }
+            // Nor does a process know what an earlier one has seen acknowledged, when its removal was lost with the power.
+            let isCertain = configuration.payloadsAreUnique && configuration.sessionsAreVolatile
+            guard isCertain else { return suspect("MQTT-4.6.0-1", detail, slot) }
             throw Breach("MQTT-4.6.0-1", detail)
         case .brokenAcrossQoS: suspect("MQTT-4.6.0-1", detail + ", at another QoS", slot)
         }
