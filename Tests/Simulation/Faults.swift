@@ -50,7 +50,7 @@ package struct Faults: OptionSet, Sendable, Hashable {
     /// The client's process ends at any moment, with or without the machine, and the next one goes on.
     package static let crashes = Faults(rawValue: 1 << 21)
     /// The disk is full for a while, or fails.
-    package static let diskFaults = Faults(rawValue: 1 << 22)
+    package static let badDisks = Faults(rawValue: 1 << 22)
     /// Publishes grow too old, or give way to newer ones.
     package static let bounds = Faults(rawValue: 1 << 23)
     /// The clock on the wall jumps while there is no process.
@@ -64,7 +64,7 @@ package struct Faults: OptionSet, Sendable, Hashable {
         ("repeats", .repeats), ("strays", .strays), ("swallows", .swallows), ("duplicates", .duplicates), ("splits", .splits),
         ("big-payloads", .bigPayloads), ("slow-consumers", .slowConsumers), ("cancels", .cancels), ("slow-store", .slowStore),
         ("endings", .endings), ("garbage", .garbage), ("payload-loss", .payloadLoss),
-        ("crashes", .crashes), ("disk-faults", .diskFaults), ("bounds", .bounds), ("clocks", .clocks),
+        ("crashes", .crashes), ("bad-disks", .badDisks), ("bounds", .bounds), ("clocks", .clocks),
     ]
 
     package var names: [String] { Faults.named.filter { contains($0.1) }.map(\.0) }

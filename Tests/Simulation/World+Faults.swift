@@ -11,10 +11,10 @@ extension World {
         let kind = dice.pick(
             [
                 .cuts, .cuts, .cuts, .halfOpen, .halfOpen, .stalls, .stalls, .restarts, .sessionLoss, .takeOvers, .duplicates, .garbage,
-                .payloadLoss, .crashes, .crashes, .diskFaults,
+                .payloadLoss, .crashes, .crashes, .badDisks,
             ] as [Faults])
         guard settings.faults.contains(kind) else { return }
-        if kind == .crashes || kind == .diskFaults, !plan.configuration.isDurable { return }
+        if kind == .crashes || kind == .badDisks, !plan.configuration.isDurable { return }
         trace.note(now, .fault, UInt64(kind.rawValue), text: "fault: \(kind.names)")
         switch kind {
         case .cuts: cut()
@@ -32,7 +32,7 @@ extension World {
         case .garbage: sendGarbage()
         case .payloadLoss: losePayload()
         case .crashes: planCrash()
-        case .diskFaults: failDisk()
+        case .badDisks: failDisk()
         default: break  // the others happen where they belong
         }
     }
