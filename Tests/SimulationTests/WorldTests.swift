@@ -6,16 +6,16 @@ import Testing
     /// Four parts, so that they share the cores.
     @Test(arguments: 0..<4)
     func everyInvariantHolds(part: Int) async throws {
-        let campaign = Campaign(seed: 1_000_000 + UInt64(part) * 1_000, worlds: 75, events: 400)
+        let campaign = Campaign(seed: 1_000_000 + UInt64(part) * 1_000, worlds: 30, events: 400)
         let report = await campaign.run()
-        #expect(report.worlds == 75)
+        #expect(report.worlds == 30)
         let finding = report.findings.first
         #expect(finding == nil, "\(finding.map { "\($0.failure.invariant.rawValue): \($0.failure.detail)\n\($0.shrunk().command)" } ?? "")")
     }
 
     /// What the slice does not hit it does not test.
     @Test func rareThingsHappen() async {
-        let report = await Campaign(seed: 2_000_000, worlds: 150, events: 600).run()
+        let report = await Campaign(seed: 2_000_000, worlds: 110, events: 500).run()
         let wanted: [Mark] = [
             .reconnect, .sessionLoss, .sessionLossAfterPubrec, .resend, .pubrelResend, .halfOpen, .stall, .refusal, .dialRefused,
             .dialTimedOut, .takeOver, .restart, .silence, .identifierWrap, .streamedIn, .streamedInSkipped, .bigOut, .blockedWrite,
