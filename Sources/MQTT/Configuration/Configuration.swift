@@ -43,6 +43,8 @@ public struct Configuration: Sendable {
     public var requestsWait = true
     /// What happens to messages that no sequence asks for.
     public var unclaimed = UnclaimedPolicy()
+    /// Tell that the machine slept: then the connection is tested at once. Nil: those of the operating system.
+    public var sleepClocks: SleepClocks?
     /// Where the broker departs from the standard.
     public var profile = BrokerProfile.strict
     /// Brings connections in place of TCP and Unix sockets. What the broker says of TLS holds for them too.
