@@ -57,10 +57,10 @@ public struct Configuration: Sendable {
 
     /// With several brokers, the preferred one first. See ``fallbacks``.
     ///
-    /// - Precondition: There is at least one.
-    public init(brokers: [Broker], session: SessionOptions) {
-        precondition(!brokers.isEmpty, "a client needs a broker")
-        self.init(broker: brokers[0], session: session)
+    /// - Throws: ``MQTTError/Code/invalidArgument`` when there is none.
+    public init(brokers: [Broker], session: SessionOptions) throws(MQTTError) {
+        guard let first = brokers.first else { throw .denied("a client needs a broker") }
+        self.init(broker: first, session: session)
         fallbacks = Array(brokers.dropFirst())
     }
 }
