@@ -5,7 +5,11 @@ import MQTT
 struct ConnectionArguments: ParsableArguments {
     @Argument(
         help: ArgumentHelp(
-            "The broker.", discussion: "mqtt://user@host:port/topic or mqtt+unix:///path of a socket. (default: mqtt://localhost:1883)",
+            "The broker.",
+            discussion: """
+                mqtt://user@host:port/topic, mqtts:// over TLS, ws://host/path and wss:// over WebSocket, mqtt+unix:///path of a socket. \
+                (default: mqtt://localhost:1883)
+                """,
             valueName: "url"))
     var address: String?
 
@@ -74,6 +78,7 @@ struct ConnectionArguments: ParsableArguments {
     var quiet = false
 
     @OptionGroup(title: "WILL") var will: WillArguments
+    @OptionGroup(title: "TLS AND PROXIES") var transport: TransportArguments
     @OptionGroup(title: "NOT THERE YET") var missing: MissingArguments
 
     func validate() throws {
@@ -132,37 +137,14 @@ struct WillArguments: ParsableArguments {
 
 /// Known options whose part of the library is not there yet: asking for one is an error, never a fallback.
 struct MissingArguments: ParsableArguments {
-    @Option(name: .customLong("cafile"), parsing: .unconditional, help: ArgumentHelp("Trusted certificates.", valueName: "file"))
-    var authorities: String?
-
-    @Option(name: .customLong("capath"), parsing: .unconditional, help: ArgumentHelp("Trusted certificates.", valueName: "directory"))
-    var authorityPath: String?
-
-    @Option(name: .customLong("cert"), parsing: .unconditional, help: ArgumentHelp("The client's certificate.", valueName: "file"))
-    var certificate: String?
-
-    @Option(name: .customLong("key"), parsing: .unconditional, help: ArgumentHelp("The key of that certificate.", valueName: "file"))
-    var key: String?
-
     @Flag(name: .customLong("insecure"), help: "Do not check whose certificate the broker has.")
     var isInsecure = false
 
-    @Option(name: .customLong("tls-alpn"), parsing: .unconditional, help: .hidden) var alpn: String?
-    @Option(name: .customLong("tls-version"), parsing: .unconditional, help: .hidden) var tlsVersion: String?
     @Option(name: .customLong("ciphers"), parsing: .unconditional, help: .hidden) var ciphers: String?
     @Option(name: .customLong("keyform"), parsing: .unconditional, help: .hidden) var keyForm: String?
     @Option(name: .customLong("tls-engine"), parsing: .unconditional, help: .hidden) var engine: String?
-    @Flag(name: .customLong("tls-use-os-certs"), help: .hidden) var usesSystemAuthorities = false
     @Option(name: .customLong("psk"), parsing: .unconditional, help: .hidden) var sharedKey: String?
     @Option(name: .customLong("psk-identity"), parsing: .unconditional, help: .hidden) var sharedKeyIdentity: String?
-
-    @Option(name: .customLong("proxy"), parsing: .unconditional, help: ArgumentHelp("A SOCKS proxy.", valueName: "url"))
-    var proxy: String?
-
-    @Option(
-        name: [.customShort("A"), .customLong("bind")], parsing: .unconditional,
-        help: ArgumentHelp("The address to connect from.", valueName: "address"))
-    var localAddress: String?
 
     @Option(
         name: [.customShort("D"), .customLong("property")], parsing: .unconditionalSingleValue,
@@ -177,12 +159,11 @@ struct MissingArguments: ParsableArguments {
     @Flag(name: .customLong("nodelay"), help: .hidden) var noDelay = false  // it always is so
 
     func validate() throws {
-        let tls: [Any?] = [
-            authorities, authorityPath, certificate, key, alpn, tlsVersion, ciphers, keyForm, engine, sharedKey, sharedKeyIdentity,
-        ]
-        if tls.contains(where: { $0 != nil }) || isInsecure || usesSystemAuthorities { throw ValidationError("TLS is not there yet.") }
-        if proxy != nil { throw ValidationError("Proxies are not there yet.") }
-        if localAddress != nil { throw ValidationError("-A is not there yet.") }
+        if isInsecure {
+            throw ValidationError("--insecure is not there: for a broker with a certificate of its own making, give that as --cafile.")
+        }
+        let tls: [Any?] = [ciphers, keyForm, engine, sharedKey, sharedKeyIdentity]
+        if tls.contains(where: { $0 != nil }) { throw ValidationError("This option of TLS is not there yet.") }
         if !properties.isEmpty { throw ValidationError("-D is for MQTT 5.0, which is not there yet.") }
         if sessionExpiry != nil { throw ValidationError("-x is for MQTT 5.0, which is not there yet.") }
     }

@@ -74,15 +74,21 @@ extension ConnectionArguments {
     }
 
     private func broker() throws(MQTTError) -> Broker {
+        var broker = try plainBroker()
+        try transport.apply(to: &broker, isURL: connectionURL != nil)
+        return broker
+    }
+
+    private func plainBroker() throws(MQTTError) -> Broker {
         if let connectionURL { return try Broker(connectionURL.broker) }
         if let socketPath { return .unix(path: socketPath) }
-        return .tcp(host: host ?? "localhost", port: port ?? 1883)
+        return .tcp(host: host ?? "localhost", port: port ?? (transport.asksForTLS ? 8883 : 1883))
     }
 
     /// How messages name the broker. Without user and password.
     var brokerName: String {
         if let socketPath { return socketPath }
-        guard let connectionURL else { return "\(host ?? "localhost"):\(port ?? 1883)" }
+        guard let connectionURL else { return "\(host ?? "localhost"):\(port ?? (transport.asksForTLS ? 8883 : 1883))" }
         guard let at = connectionURL.broker.lastIndex(of: "@"), let scheme = connectionURL.broker.firstRange(of: "://"),
             scheme.upperBound <= at
         else { return connectionURL.broker }
