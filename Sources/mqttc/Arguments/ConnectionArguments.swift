@@ -109,7 +109,8 @@ struct WillArguments: ParsableArguments {
     var topic: String?
 
     @Option(
-        name: .customLong("will-payload"), parsing: .unconditional, help: ArgumentHelp("Its payload. (default: none)", valueName: "payload"))
+        name: .customLong("will-payload"), parsing: .unconditional, help: ArgumentHelp("Its payload. (default: none)", valueName: "payload")
+    )
     var payload: String?
 
     @Option(
