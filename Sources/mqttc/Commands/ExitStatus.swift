@@ -25,6 +25,10 @@ enum ExitStatus {
         case .persistence: store
         case .timeout, .canceled, .abandoned: timeout
         case .protocolViolation: protocolViolation
+        case .clientCertificateRefused, .credentialsUnavailable: notAuthorized
+        case .tlsFailed, .certificateExpired, .certificateNotYetValid, .certificateSelfSigned, .certificateUntrusted,
+            .certificateNameMismatch, .certificateNotPinned, .webSocketRefused, .webSocketFailed, .proxyRefused, .proxyFailed:
+            unavailable
         default: failure
         }
     }
