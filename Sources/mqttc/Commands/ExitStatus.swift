@@ -29,6 +29,10 @@ enum ExitStatus {
         case .persistence: store
         case .timeout, .canceled, .abandoned: timeout
         case .protocolViolation: protocolViolation
+        case .clientCertificateRefused, .credentialsUnavailable: notAuthorized
+        case .tlsFailed, .certificateExpired, .certificateNotYetValid, .certificateSelfSigned, .certificateUntrusted,
+            .certificateNameMismatch, .certificateNotPinned, .webSocketRefused, .webSocketFailed, .proxyRefused, .proxyFailed:
+            unavailable
         default: failure
         }
     }
@@ -42,4 +46,3 @@ enum ExitStatus {
         }
     }
 }
-
