@@ -35,8 +35,10 @@ struct StoreExamination {
     mutating func examine(_ place: String, _ body: (inout StoreExamination, any SessionStore) throws -> Void) {
         do {
             let store = try makeStore(place)
-            _ = try store.open()
+            let contents = try store.open()
             defer { store.close() }
+            expect(contents.isEmpty && contents.clientID == nil, .opensEmpty, "a new place holds \(contents.map(\.key))")
+            expect(contents.damage.isEmpty, .opensEmpty, "in a new place something was lost: \(contents.damage)")
             try body(&self, store)
         } catch {
             report(.works, "\(place): it threw \(error)")

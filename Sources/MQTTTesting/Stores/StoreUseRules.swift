@@ -76,6 +76,8 @@ extension StoreExamination {
             .put(.publish(1), head: [number], body: [UInt8](repeating: number, count: 2_000))
         }
         try store.commit([version(0), .put(.publish(2), head: [7], body: [7])])
+        // A read before, so that one who remembers it shows.
+        if try store.record(of: .publish(1)).body.count != 2_000 { return ["a record is not whole"] }
         let writing = Writing()
         return try await withThrowingTaskGroup(of: Set<String>.self) { group in
             group.addTask {
@@ -92,7 +94,9 @@ extension StoreExamination {
                     let isOver = writing.isOver.load(ordering: .acquiring)
                     let record = try store.record(of: .publish(1))
                     let number = record.head.first ?? 0
-                    if record.head.count != 1 || record.body != [UInt8](repeating: number, count: 2_000) { return ["a record is not whole"] }
+                    if record.head.count != 1 || record.body != [UInt8](repeating: number, count: 2_000) {
+                        return ["a record is not whole"]
+                    }
                     if number < last { return ["an older record comes after a newer one"] }
                     if try store.record(of: .publish(2)) != StoredRecord(head: [7], body: [7]) { return ["a record changed with another"] }
                     last = number

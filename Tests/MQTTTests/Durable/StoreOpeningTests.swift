@@ -124,7 +124,9 @@ import Testing
 
     @Test func theErrorsOfAUsersStoreArriveAsTheyAre() async throws {
         struct Refusing: SessionStore {
-            func open() throws(MQTTError) -> StoreContents { throw MQTTError(.persistence, .notSent, "the database is locked: stop its other user") }
+            func open() throws(MQTTError) -> StoreContents {
+                throw MQTTError(.persistence, .notSent, "the database is locked: stop its other user")
+            }
             func record(of key: RecordKey) throws(MQTTError) -> StoredRecord { throw .closedStore }
             func commit(_ changes: [StoreChange]) throws(MQTTError) { throw .closedStore }
             func close() {}
