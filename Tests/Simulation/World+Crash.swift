@@ -151,7 +151,7 @@ extension World {
         var session = Session(configuration, seed: dice.bits(), firstSerial: Serial(dice.below(PublishID.count)))
         let resumed = World.forgetful(contents, settings.canary)
         _ = session.resume(from: resumed, at: Instant(nanoseconds: now), wallClock: wallClock)
-        let unfinished = session.unfinished(from: 0).map(\.serial)
+        let unfinished = session.unfinished(in: 0..<session.outboundEnd, upTo: .max).map(\.serial)
         trace.note(now, .phase, UInt64(unfinished.count), text: "--- the next process goes on with \(World.brief(unfinished))")
         for damage in contents.damage { trace.comment(now, "    damage: \(damage)") }
         if !unfinished.isEmpty { marks.hit(.resumed) }
