@@ -43,7 +43,9 @@ final class Engine: Sendable {
         let opened = try Engine.open(configuration)
         do throws(MQTTError) {
             let clientID = opened?.clientID ?? configuration.session.clientID
-            for index in routes.indices { routes[index].connect = try configuration.connectPacket(clientID: clientID, routes[index].broker) }
+            for index in routes.indices {
+                routes[index].connect = try configuration.connectPacket(clientID: clientID, routes[index].broker)
+            }
             sessionConfiguration.alwaysCleanSession = clientID.isEmpty
         } catch {
             opened?.store.close()

@@ -6,7 +6,7 @@ import MQTTTesting
 import Testing
 
 /// A disk without space: publishes fail, nothing that was accepted is lost, and delivery goes on when space returns.
-@Suite(.timeLimit(.minutes(2))) struct FullDiskTests {
+@Suite(.timeLimit(.minutes(4))) struct FullDiskTests {
     /// Publishes until the disk is full, makes space, and publishes more. Returns the texts that were accepted.
     private func fill(_ client: MQTTClient, _ qos: QoS, _ start: Int, full: () throws -> Void, free: () throws -> Void) async throws
         -> [String]

@@ -3,7 +3,7 @@ import MQTTTesting
 import Testing
 
 /// What gives way in the queue of a session, durable or not, when it is full.
-@Suite(.timeLimit(.minutes(1))) struct FullQueueTests {
+@Suite(.timeLimit(.minutes(4))) struct FullQueueTests {
     private static let levels = [QoS.atLeastOnce, .exactlyOnce]
 
     private func client(

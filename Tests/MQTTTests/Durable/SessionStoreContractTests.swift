@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 /// The contract suite for users' stores: ours keep it, and each wrong one is found out.
-@Suite(.timeLimit(.minutes(2))) struct SessionStoreContractTests {
+@Suite(.timeLimit(.minutes(4))) struct SessionStoreContractTests {
     /// A store of this kind for each place, the same one again for the same place.
     private static func stores<Store: SessionStore>(_ make: @escaping () -> Store) -> (String) -> any SessionStore {
         let stores = LockedBox<[String: Store]>([:])

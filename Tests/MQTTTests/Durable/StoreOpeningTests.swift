@@ -4,7 +4,7 @@ import MQTTTesting
 import Testing
 
 /// Stores that a client cannot have: each a different error, that says what to do; and those that it gets again.
-@Suite(.timeLimit(.minutes(1))) struct StoreOpeningTests {
+@Suite(.timeLimit(.minutes(4))) struct StoreOpeningTests {
     private func error(_ store: any SessionStore, _ start: SessionOptions.Start = .resume, id: String = "client") -> MQTTError? {
         do throws(MQTTError) {
             _ = try MQTTClient(settings(dialer: nowhere, in: store, start, id: id))

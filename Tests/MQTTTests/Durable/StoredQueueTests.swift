@@ -3,7 +3,7 @@ import MQTTTesting
 import Testing
 
 /// The queue of a durable session: what of it is in memory, what is found again, what gives way, and what grows too old.
-@Suite(.timeLimit(.minutes(1))) struct StoredQueueTests {
+@Suite(.timeLimit(.minutes(4))) struct StoredQueueTests {
     @Test(arguments: StoreKind.allCases, [true, false])
     func payloadsComeBackFromTheStoreInOrder(kind: StoreKind, restarts: Bool) async throws {
         // A file for each message costs two syncs.
