@@ -2,8 +2,8 @@
 import PackageDescription
 
 // The fuzzers: a package of its own, because every target of ours is compiled with libFuzzer's instrumentation here, which no user
-// of the library may get. Library is a link to Sources, DiskSimulation one to Tests, so these are the sources themselves. scripts/fuzz builds
-// and runs it.
+// of the library may get. Library is a link to Sources, DiskSimulation one to Tests, so these are the sources themselves. scripts/fuzz
+// builds and runs it.
 
 let features: [SwiftSetting] = [
     .swiftLanguageMode(.v6),

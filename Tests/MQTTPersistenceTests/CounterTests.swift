@@ -26,7 +26,9 @@ import Testing
         #expect(try store.open().map(\.key) == [.publish(1), .publish(3)])
     }
 
-    @Test("A record with the last sequence that is believed: nothing is written behind it, and nothing is lost", arguments: StoreKind.onDisk)
+    @Test(
+        "A record with the last sequence that is believed: nothing is written behind it, and nothing is lost",
+        arguments: StoreKind.onDisk)
     func exhausted(_ kind: StoreKind) throws {
         let disk = SimulatedDisk()
         let store = kind.store(on: disk)

@@ -34,7 +34,8 @@ struct Arguments {
 
     func configuration(_ id: String = "bench") -> Configuration {
         let store = getenv("STORE").map { String(cString: $0) } ?? "swift-store"
-        let session: SessionOptions = isDurable ? .durable(id: id, at: store, scenario == "start" ? .resume : .new) : .volatile(id: id, clean: true)
+        let start: SessionOptions.Start = scenario == "start" ? .resume : .new
+        let session: SessionOptions = isDurable ? .durable(id: id, at: store, start) : .volatile(id: id, clean: true)
         var broker = Broker.tcp(host: host, port: port)
         if let roots = getenv("TLS") {
             broker.tls = TLSOptions()

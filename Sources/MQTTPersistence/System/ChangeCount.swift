@@ -5,7 +5,8 @@ enum ChangeCount {
 
     /// The number of one more change. What a damaged store claims to have counted may leave none.
     static func take(_ next: inout UInt64) throws(FileFault) -> UInt64 {
-        guard next <= last else { throw FileFault("count", number: 0, text: "the store has counted to its end, which only damage explains") }
+        let text = "the store has counted to its end, which only damage explains"
+        guard next <= last else { throw FileFault("count", number: 0, text: text) }
         defer { next += 1 }
         return next
     }
