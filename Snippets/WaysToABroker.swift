@@ -14,7 +14,7 @@ behindFirewall.proxy = try Proxy("http://user:password@proxy.example.com:3128")
 // snippet.end
 
 // snippet.brokers
-var configuration = Configuration(brokers: [broker, behindFirewall], session: .volatile(id: "gateway-7"))
+var configuration = try Configuration(brokers: [broker, behindFirewall], session: .volatile(id: "gateway-7"))
 // snippet.end
 
 // snippet.credentials

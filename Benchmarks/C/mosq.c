@@ -32,6 +32,7 @@ int main(int ac, char **av) {
     mosquitto_connect_callback_set(m, on_connect); mosquitto_publish_callback_set(m, on_publish); mosquitto_message_callback_set(m, on_message); mosquitto_disconnect_callback_set(m, on_disconnect);
     mosquitto_max_inflight_messages_set(m, w < 20 ? 20 : w);
     if (getenv("NODELAY")) { mosquitto_int_option(m, MOSQ_OPT_TCP_NODELAY, 1); peer = threaded ? "mosq-thread-nodelay" : "mosq-nodelay"; } // the library default is Nagle on
+    if (getenv("TLS")) ck(mosquitto_tls_set(m, getenv("TLS"), 0, 0, 0, 0)); // the file of trusted roots
     ck(mosquitto_connect(m, av[2], port, 600));
     if (threaded) { ck(mosquitto_loop_start(m)); sem_wait(&fin); } else while (!connected) ck(mosquitto_loop(m, 100, 1));
     int q = sc[3] - '0';

@@ -1,3 +1,5 @@
+import MQTTTransport
+
 @testable import PipeLines
 
 /// Lines of `mqttc pipe`: cut the same however they arrive, read without a trap, and what was read is read again when printed.

@@ -33,6 +33,9 @@ private struct SessionFuzz {
         configuration.limits.exactlyOnceInFlight = 1 + input.number(below: 4)
         configuration.limits.requests = 1 + input.number(below: 4)
         configuration.limits.queuedBytes = 1_000
+        let age = input.byte()
+        configuration.limits.queuedAge = age < 64 ? .milliseconds(Int(age) * 100 + 100) : nil
+        configuration.limits.memoryBytes = Int(age) * 8
         // Just before the packet identifiers begin again, or not.
         firstSerial = choice & 128 != 0 ? UInt64(PublishID.count) - 2 : 0
         session = Session(configuration, seed: 1, firstSerial: firstSerial)
@@ -42,7 +45,7 @@ private struct SessionFuzz {
     // MARK: Events
 
     mutating func act(_ input: inout Input) {
-        switch input.number(below: 24) {
+        switch input.number(below: 28) {
         case 0: step(.start)
         case 1: step(.publish(qos: qos(&input), queuedBytes: Int(input.byte())))
         case 2: step(.publish(qos: .exactlyOnce, queuedBytes: 1))
@@ -66,6 +69,10 @@ private struct SessionFuzz {
         case 20: step(.stored(upTo: ledger.lastCommit - min(ledger.lastCommit, UInt64(input.number(below: 4)))))
         case 21: silence(&input)
         case 22: tick()
+        case 23: input.flag() ? step(.evict(serial(&input))) : step(.evictOldest(qos(&input)))
+        case 24: step(.storeFailed)
+        case 25, 26: if let serial = ledger.absent.min() { step(.loaded(serial)) }
+        case 27: if input.byte() > 200, let serial = ledger.absent.min() { step(.unreadable(serial)) }
         default: now += Int64(input.byte()) * 20_000_000
         }
     }

@@ -21,6 +21,8 @@ struct SessionLedger {
 
     private let configuration: SessionConfiguration
     private var publishes: [Serial: Publish] = [:]
+    /// Payloads that are in the store alone.
+    private(set) var absent: Set<Serial> = []
     private var tickets: Set<Ticket> = []
     private var requestIDs: [PacketID: Ticket] = [:]
     private var inbound: [Inbound] = []
@@ -50,6 +52,7 @@ struct SessionLedger {
         case .release(let receipt):
             for index in inbound.indices where inbound[index].receipt == receipt { inbound[index].isReleased = true }
         case .payloadCompleted: for index in inbound.indices { inbound[index].isWhole = true }
+        case .loaded(let serial): absent.remove(serial)
         case .stored(let number): storedUpTo = max(storedUpTo, number)
         case .packet(.suback(let packetID, _)), .packet(.unsuback(let packetID)): requestIDs[packetID] = nil
         case .packet(.publish(let publish)):
@@ -90,6 +93,9 @@ struct SessionLedger {
         case .ended:
             linkLost()
             isEnded = true
+        case .stored(let serial): require(publishes[serial]?.commit ?? .max <= storedUpTo, "\(serial) is not stored")
+        case .unload(let serial): absent.insert(serial)
+        case .load(let serial): require(absent.contains(serial), "\(serial) is loaded, and is there")
         case .refused: break
         case .store(let record, let number): stored(record, number)
         }
@@ -135,6 +141,7 @@ struct SessionLedger {
         guard let publish = publishes[serial] else { return require(false, "\(serial) was never accepted") }
         require(isOnline, "PUBLISH offline")
         require(!publish.isCompleted, "\(serial) is sent after its end")
+        require(!absent.contains(serial), "\(serial) is sent without its payload")
         require(!publish.isOnThisLink, "\(serial) is sent twice on a link")
         require(publish.packetID ?? packetID == packetID, "\(serial) changes its identifier")
         require(!isDuplicate || publish.wasSent, "DUP on the first PUBLISH of \(serial)")
@@ -164,7 +171,7 @@ struct SessionLedger {
         lastCommit = number
         switch record {
         case .publish(let serial), .notReceived(let serial): publishes[serial]?.commit = number
-        case .received, .removePublish, .inbound, .removeInbound, .removeAllInbound: break
+        case .received, .givenUp, .removePublish, .inbound, .removeInbound, .removeAllInbound: break
         }
     }
 

@@ -34,10 +34,11 @@ def free_port():
 class Mosquitto:
     """A broker on a free loopback port, with its files in a temporary directory."""
 
-    def __init__(self, *lines, users=None, access=None):
+    def __init__(self, *lines, users=None, access=None, quiet=False):
         self.directory = tempfile.mkdtemp(prefix="mqttc-tests-")
         self.socket = os.path.join(self.directory, "socket")
         self.lines, self.users, self.access = lines, users, access
+        self.log_types = ["error", "warning", "notice", "subscribe", "information"] if quiet else ["all"]
         for _ in range(10):
             self.port = free_port()
             if self.start():
@@ -52,7 +53,7 @@ class Mosquitto:
         return path
 
     def start(self):
-        settings = [f"listener {self.port} 127.0.0.1", "log_dest stderr", "log_type all",
+        settings = [f"listener {self.port} 127.0.0.1", "log_dest stderr", *(f"log_type {kind}" for kind in self.log_types),
                     f"allow_anonymous {'false' if self.users else 'true'}", *self.lines]
         if not any("listener 0" in line for line in self.lines):
             settings += [f"listener 0 {self.socket}"]

@@ -88,7 +88,8 @@ class ExitStatus(unittest.TestCase):
 
     def test_64_usage(self):
         for words in ["pub -m x", "pub -t a -m x -q 7", "pub -t a/# -m x", "sub -t a#", "sub -t a -F %z", "pub -t a -m x -V 5", "pub --nosuch",
-                      "sub mqtt://h -h h -t a", "pub -t a -m x -D publish", "nosuch", "pub -t a -m x --cafile /x", "pub mqtts://h -t a -m x",
+                      "sub mqtt://h -h h -t a", "pub -t a -m x -D publish", "nosuch", "pub -t a -m x --cafile /x", "pub mqtt://h -t a -m x --cafile /x", "pub -t a -m x --insecure", "pub -t a -m x --cert /x",
+                      "pub -t a -m x --proxy nonsense",
                       "pub -t a -m x -P secret", "req -t a"]:
             with self.subTest(words):
                 self.assertEqual(self.status(*words.split()), 64)

@@ -17,7 +17,10 @@ import Testing
     }
 
     @Test func propertiesBecomeOneWord() throws {
-        #expect(try words("pub -D publish user-property a b -t x") == ["pub", "--property", "publish\u{1f}user-property\u{1f}a\u{1f}b", "-t", "x"])
+        #expect(
+            try words("pub -D publish user-property a b -t x") == [
+                "pub", "--property", "publish\u{1f}user-property\u{1f}a\u{1f}b", "-t", "x",
+            ])
         #expect(try words("sub -D connect receive-maximum 5") == ["sub", "--property", "connect\u{1f}receive-maximum\u{1f}5"])
         #expect(throws: CommandWords.Failure.self) { try words("pub -D publish user-property a") }
     }
@@ -25,7 +28,7 @@ import Testing
     @Test func valuesThatLookLikeOptionsAreValues() throws {
         #expect(try words("pub -m -D -t a") == ["pub", "-m", "-D", "-t", "a"])
         #expect(try words("pub -t -P -m x") == ["pub", "-t", "-P", "-m", "x"])
-        #expect(try !CommandWords(program: "mqttc", ["pub", "-m", "-P", "-t", "a"]) { _ in [] }.hasPassword)
+        #expect(!(try CommandWords(program: "mqttc", ["pub", "-m", "-P", "-t", "a"]) { _ in [] }.hasPassword))
     }
 
     @Test func defaultsComeFirst() throws {
@@ -89,7 +92,8 @@ import Testing
     @Test func spellingsAreThoseOfTheCommands() throws {
         var declared: Set<String> = []
         for text in [
-            Pub._dumpHelp(), Sub._dumpHelp(), TestCommand._dumpHelp(), BenchPub._dumpHelp(), BenchSub._dumpHelp(), BenchRoundTrip._dumpHelp(),
+            Pub._dumpHelp(), Sub._dumpHelp(), TestCommand._dumpHelp(), BenchPub._dumpHelp(), BenchSub._dumpHelp(),
+            BenchRoundTrip._dumpHelp(),
             BenchIdle._dumpHelp(), Watch._dumpHelp(),
         ] {
             var parser = JSONParser(Array(text.utf8))
@@ -112,7 +116,8 @@ import Testing
 
     /// The short way and the usual one understand the same.
     @Test(arguments: [
-        "-t a -m x", "-h 127.0.0.1 -p 18 -t a -m -x", "--topic a --message x --qos 2 --retain --id me", "mqtt://h:1 -t a -m x -r", "-t a -t b -m 1 -m 2 -q 1",
+        "-t a -m x", "-h 127.0.0.1 -p 18 -t a -m -x", "--topic a --message x --qos 2 --retain --id me", "mqtt://h:1 -t a -m x -r",
+        "-t a -t b -m 1 -m 2 -q 1",
     ])
     func quickPublishUnderstandsTheSame(line: String) throws {
         let words = line.split(separator: " ").map(String.init)
@@ -128,7 +133,8 @@ import Testing
 
     @Test(arguments: [
         "pub -t a", "pub -m x", "pub -t a/# -m x", "pub -t a -m x -q 3", "pub -t a -m x -p 0", "pub -t a -m x -u me", "pub -t a -m x -l",
-        "pub mqtt://h -h h -t a -m x", "pub mqtt://me@h -t a -m x", "pub mqtt://h/t -m x", "pub -t a -m", "sub -t a -m x", "pub -t a -m x --help",
+        "pub mqtt://h -h h -t a -m x", "pub mqtt://me@h -t a -m x", "pub mqtt://h/t -m x", "pub -t a -m", "sub -t a -m x",
+        "pub -t a -m x --help",
     ])
     func quickPublishLeavesTheRestAlone(line: String) {
         #expect(QuickPublish(line.split(separator: " ").map(String.init)) == nil)

@@ -85,7 +85,10 @@ import Testing
 
     @Test func keys() {
         var parser = KeyParser()
-        #expect(parser.feed(Array("\u{1b}[A\u{1b}[6~qé\r\u{7f}".utf8)) == [.up, .pageDown, .character("q"), .character("é"), .enter, .backspace])
+        #expect(
+            parser.feed(Array("\u{1b}[A\u{1b}[6~qé\r\u{7f}".utf8)) == [
+                .up, .pageDown, .character("q"), .character("é"), .enter, .backspace,
+            ])
         #expect(parser.feed([0x1b]) == [.escape])
         #expect(parser.feed([0xc3]) == [])
         #expect(parser.feed([0xa9]) == [.character("é")])

@@ -10,7 +10,7 @@ struct FailOverTests {
     func killedInTurn(_ qos: QoS) async throws {
         var mosquittos: [Mosquitto] = []
         for _ in 0..<3 { mosquittos.append(try await Mosquitto.started(Mosquitto.Settings(persistence: false))) }
-        var configuration = Configuration(
+        var configuration = try Configuration(
             brokers: mosquittos.map { Broker.tcp(host: Mosquitto.host, port: $0.port) }, session: .volatile(id: "publisher"))
         configuration.reconnect.minimum = .milliseconds(10)
         configuration.reconnect.maximum = .seconds(3_600)
@@ -34,24 +34,23 @@ struct FailOverTests {
                 var open: Set<Int> = []
                 for (number, delivery) in deliveries.enumerated() where await !delivery.isComplete { open.insert(number) }
                 unconfirmed.append(open)
-                try await expectNextBroker(&states)
+                try await expectNextBroker(&states, gone: part + 1)
             }
             for delivery in deliveries { _ = try await delivery.completed }
             // What the second had not confirmed when it was killed, and all that came later, is with the third.
             let kept = try await retainedNumbers(mosquittos[2])
             #expect(kept.isSuperset(of: unconfirmed[1]))
             #expect(kept.isSuperset(of: (2 * count / 3)..<count))
-            #expect(!unconfirmed[0].isEmpty && !unconfirmed[1].isEmpty)
         }
     }
 
-    /// The loss, one attempt at the broker that is gone, and then the next broker. A pause of the maximum would be an hour.
-    private func expectNextBroker(_ states: inout ConnectionStates.Iterator) async throws {
+    /// The loss, at most one attempt at each broker that is gone, and then the next broker. A pause of the maximum would be an hour.
+    private func expectNextBroker(_ states: inout ConnectionStates.Iterator, gone mosquittos: Int) async throws {
         var failures = 0
         while let state = await states.next(), !state.isOnline {
             if state.failure != nil { failures += 1 }
         }
-        #expect(failures <= 1)
+        #expect(failures <= mosquittos)
     }
 
     private func retainedNumbers(_ mosquitto: Mosquitto) async throws -> Set<Int> {

@@ -74,7 +74,8 @@ import Testing
         #expect(error { $0.bindAddress = "localhost" }?.code == .invalidArgument)
         #expect(error { $0.userTimeout = .zero } != nil)
         let changes: [(inout SocketOptions.KeepAlive) -> Void] = [
-            { $0.idle = .zero }, { $0.idle = .milliseconds(1_500) }, { $0.interval = .seconds(32_768) }, { $0.count = 0 }, { $0.count = 128 },
+            { $0.idle = .zero }, { $0.idle = .milliseconds(1_500) }, { $0.interval = .seconds(32_768) },
+            { $0.count = 0 }, { $0.count = 128 },
         ]
         for change in changes {
             var keepAlive = SocketOptions.KeepAlive()

@@ -66,6 +66,7 @@ extension Event {
         case .evictOldest(let qos): 26 + UInt64(qos.rawValue) << 8
         case .loaded(let serial): 27 + serial << 8
         case .unreadable(let serial): 28 + serial << 8
+        case .slept(let nanoseconds): 30 + UInt64(truncatingIfNeeded: nanoseconds) << 8
         case .pace(let pace): 29 + UInt64(pace.rawValue) << 8
         }
     }

@@ -15,7 +15,8 @@ private func isLibrary(_ file: SourceFile) -> Bool {
 }
 
 private func isTest(_ file: SourceFile) -> Bool {
-    file.isBelow("Tests")
+    // The soak is a program about real time.
+    file.isBelow("Tests") && !file.path.hasPrefix("Tests/soak/")
 }
 
 /// Files whose `preconditionFailure` guards an invariant of our own that no peer byte can reach.

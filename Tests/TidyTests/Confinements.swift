@@ -13,7 +13,7 @@ private let unsafeFiles: Set<String> = [
     "Fuzz/Harness/main.swift",  // libFuzzer's entry takes the arguments of main, and gives bytes as a pointer, copied at once
     "Fuzz/Harness/FuzzTarget.swift",  // getenv(3), for whether there is such a variable
     "Fuzz/Harness/Seeds.swift",  // fopen(3), fwrite(3) and fclose(3) on an array whose length is passed along
-    "Sources/mqttc/System/SystemFile.swift",  // paths and buffers go to the C library for the length of a call; argv is overwritten in place
+    "Sources/mqttc/System/SystemFile.swift",  // paths and buffers go to the C library for the length of a call; argv is overwritten
     "Sources/mqttc/System/System.swift",  // rusage and rlimit are filled in place
     "Sources/mqttc/System/Terminal.swift",  // termios and winsize are filled in place
     "Sources/mqttc/System/WallTime.swift",  // localtime_r and strftime fill memory of a known size

@@ -19,6 +19,8 @@ struct Simulate: AsyncParsableCommand {
     @Flag(name: [.customLong("replay"), .customLong("trace")], help: "Runs the world of the seed alone, and prints all that happens.")
     var replay = false
     @Flag(help: "Lists fault classes and canaries.") var list = false
+    @Flag(help: "Prints how often each rare thing happened, and fails when one did not.") var marks = false
+    @Flag(help: "Looks for each deliberate bug in up to --worlds worlds, and prints how many it took.") var canaries = false
 
     func run() async throws {
         if list { return printLists() }
@@ -31,11 +33,15 @@ struct Simulate: AsyncParsableCommand {
             campaign.canary = known
         }
         if replay { return try replay(campaign.settings(0)) }
+        if canaries { return try await printCanaries(campaign) }
         let clock = ContinuousClock()
         let begin = clock.now
         let report = await campaign.run()
         summarize(report, begin.duration(to: clock.now))
-        guard let first = report.findings.first else { return }
+        guard let first = report.findings.first else {
+            if marks { try printMarks(report) }
+            return
+        }
         explain(first, among: report.findings)
         throw ExitCode.failure
     }
@@ -69,7 +75,7 @@ struct Simulate: AsyncParsableCommand {
         let marks = Mark.allCases.map { "\($0.name) \(report.marks[$0])" }.joined(separator: ", ")
         print(
             "\(report.worlds) worlds, \(report.events) events in \(tenths) s, \(rate) events/s, \(report.findings.count) violations, "
-                + "hash \(String(report.hash, radix: 16)); \(marks)")
+                + "hash \(String(report.hash, radix: 16))" + (self.marks ? "" : "; \(marks)"))
     }
 
     private func explain(_ finding: Campaign.Finding, among findings: [Campaign.Finding]) {

@@ -1,6 +1,7 @@
 // The library behind the command line of the C drivers, so that all of them can be compared in one round:
 //   driver pub0|pub1|pub2|pub1-durable|pub2-durable|sub0|sub1|sub2|rtt HOST PORT COUNT SIZE [WINDOW]
 //   driver fill|start - 1 COUNT SIZE         # puts messages into a store without a broker; starts a client with what is there
+// TLS names a file of trusted roots and WEBSOCKET a path, for these ways to the broker.
 // STORE names the directory of the durable scenarios; it is removed by whoever made it.
 import MQTT
 
@@ -33,8 +34,15 @@ struct Arguments {
 
     func configuration(_ id: String = "bench") -> Configuration {
         let store = getenv("STORE").map { String(cString: $0) } ?? "swift-store"
-        let session: SessionOptions = isDurable ? .durable(id: id, at: store, scenario == "start" ? .resume : .new) : .volatile(id: id, clean: true)
-        var configuration = Configuration(broker: .tcp(host: host, port: port), session: session)
+        let start: SessionOptions.Start = scenario == "start" ? .resume : .new
+        let session: SessionOptions = isDurable ? .durable(id: id, at: store, start) : .volatile(id: id, clean: true)
+        var broker = Broker.tcp(host: host, port: port)
+        if let roots = getenv("TLS") {
+            broker.tls = TLSOptions()
+            broker.tls?.roots = .file(String(cString: roots))
+        }
+        if let path = getenv("WEBSOCKET") { broker.webSocket = WebSocketOptions(path: String(cString: path)) }
+        var configuration = Configuration(broker: broker, session: session)
         let window = min(max(window, 1), 49_152)
         configuration.limits.inFlight = window
         configuration.limits.exactlyOnceInFlight = window

@@ -90,6 +90,9 @@ public struct Delivery: Sendable {
     }
 
     /// Takes the publish back, if it was never sent: then it has no effect, now or later. Returns whether that succeeded.
+    ///
+    /// What an earlier run of a durable session accepted may have been sent, and stays. The removal from the store is written with the
+    /// next commit: a crash before that may bring the message back.
     @discardableResult public func withdraw() -> Bool {
         switch storage {
         case .buffered: false

@@ -43,6 +43,8 @@ public struct Configuration: Sendable {
     public var requestsWait = true
     /// What happens to messages that no sequence asks for.
     public var unclaimed = UnclaimedPolicy()
+    /// Tell that the machine slept: then the connection is tested at once. Nil: those of the operating system.
+    public var sleepClocks: SleepClocks?
     /// Where the broker departs from the standard.
     public var profile = BrokerProfile.strict
     /// Brings connections in place of TCP and Unix sockets. What the broker says of TLS holds for them too.
@@ -55,10 +57,10 @@ public struct Configuration: Sendable {
 
     /// With several brokers, the preferred one first. See ``fallbacks``.
     ///
-    /// - Precondition: There is at least one.
-    public init(brokers: [Broker], session: SessionOptions) {
-        precondition(!brokers.isEmpty, "a client needs a broker")
-        self.init(broker: brokers[0], session: session)
+    /// - Throws: ``MQTTError/Code/invalidArgument`` when there is none.
+    public init(brokers: [Broker], session: SessionOptions) throws(MQTTError) {
+        guard let first = brokers.first else { throw .denied("a client needs a broker") }
+        self.init(broker: first, session: session)
         fallbacks = Array(brokers.dropFirst())
     }
 }

@@ -33,7 +33,7 @@ extension Configuration {
         let packet = Connect(
             version: version, clientID: clientID, cleanSession: session.clean, keepAliveSeconds: try keepAliveSeconds(),
             will: will.map { Connect.Will(topic: $0.topic, payload: $0.payload, qos: $0.qos, retain: $0.retain) },
-            username: credentials.username, password: credentials.password)
+            username: username ?? broker.username, password: password ?? broker.password.map { Array($0.utf8) })
         try packet.check()
         return packet
     }

@@ -26,7 +26,7 @@ extension Completion {
             .failure(
                 MQTTError(
                     .persistence, perhapsSent ? .unknown : .notSent,
-                    "the message cannot be read from the store: it stays there, and is not sent"))
+                    "the message cannot be read from the store, and is not sent"))
         }
     }
 }

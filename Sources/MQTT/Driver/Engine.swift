@@ -26,6 +26,8 @@ final class Engine: Sendable {
     }
 
     private let onlineWait = Mutex(OnlineWait())
+    private let sleepWatch: SleepWatch
+    private let sleepWatchID = Mutex<Int?>(nil)
     let loop: NIOLoopBoundBox<LoopState>
     /// What was lost of a durable session when it was resumed.
     let damage: [StoreDamage]
@@ -43,13 +45,16 @@ final class Engine: Sendable {
         let opened = try Engine.open(configuration)
         do throws(MQTTError) {
             let clientID = opened?.clientID ?? configuration.session.clientID
-            for index in routes.indices { routes[index].connect = try configuration.connectPacket(clientID: clientID, routes[index].broker) }
+            for index in routes.indices {
+                routes[index].connect = try configuration.connectPacket(clientID: clientID, routes[index].broker)
+            }
             sessionConfiguration.alwaysCleanSession = clientID.isEmpty
         } catch {
             opened?.store.close()
             throw error
         }
         self.routes = routes
+        sleepWatch = configuration.sleepClocks.map { SleepWatch($0, interval: .seconds(1)) } ?? .system
         self.configuration = configuration
         self.eventLoop = eventLoop
         self.logger = logger
@@ -139,6 +144,7 @@ final class Engine: Sendable {
             before.resolve(result)
             states.send(.closed)
             router.end(.finished)
+            if let id = sleepWatchID.withLock({ $0 }) { sleepWatch.remove(id) }
             closeStore(unstored) { [ended] in ended.resolve(.success(error)) }
         }
     }
@@ -167,6 +173,17 @@ final class Engine: Sendable {
 
     // MARK: Beginning and ending
 
+    private func watchSleep() {
+        let id = sleepWatch.add { [weak self] slept in
+            guard let self else { return }
+            logger?.debug("the machine slept", metadata: ["seconds": "\(slept.components.seconds)"])
+            perform { $0.step(.slept(slept.nanoseconds), at: self.now) }
+        }
+        sleepWatchID.withLock { $0 = id }
+        // The client may have ended on another thread meanwhile.
+        if state.withLock({ $0.session.phase == .ended }) { sleepWatch.remove(id) }
+    }
+
     /// Begins to connect. Once.
     func start() throws(MQTTError) {
         let phase = perform { state in
@@ -176,6 +193,7 @@ final class Engine: Sendable {
         guard phase == .idle else {
             throw phase == .ended ? .closed : .denied("the client is running already")
         }
+        watchSleep()
     }
 
     func disconnect() async throws(MQTTError) {

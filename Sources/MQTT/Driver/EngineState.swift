@@ -159,7 +159,7 @@ struct EngineState {
         case .attemptFailed(let loss): lost(loss, wasOnline: false)
         case .ended(let loss): end(loss)
         case .store(let record, let number): store(record, number)
-        case .stored(let serial): if let record = publishes[serial]?.record { aftermath.stored.append(record) }
+        case .stored(let serial): stored(serial)
         case .unload(let serial): unload(serial)
         case .load(let serial): store?.load(serial)
         }

@@ -95,6 +95,16 @@ extension EngineState {
         }
     }
 
+    /// A publish is safe. Unless somebody holds its handle, there is nobody to tell later.
+    mutating func stored(_ serial: Serial) {
+        guard publishes.contains(serial) else { return }
+        if isKnownUniquelyReferenced(&publishes[present: serial].record) {
+            publishes[present: serial].record.stored()
+        } else {
+            aftermath.stored.append(publishes[present: serial].record)
+        }
+    }
+
     /// A publish is in the store now, so that its payload need not be in memory.
     mutating func unload(_ serial: Serial) {
         guard var accepted = publishes.remove(serial) else { return }

@@ -117,7 +117,7 @@ extension Engine {
     private func waitForQueue(_ wait: Eventual<Void>) async throws(MQTTError) {
         do throws(MQTTError) {
             try await answer(wait, fate: .notSent)
-        } catch  where error.code == .canceled {
+        } catch where error.code == .canceled {
             throw MQTTError(.canceled, .notSent, "canceled before anything was stored")
         }
     }

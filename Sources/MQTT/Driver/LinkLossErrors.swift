@@ -10,6 +10,8 @@ extension LinkLoss {
             case (false, let detail?): detail.ofAttempt
             }
         case .silent where !wasOnline: MQTTError(.timeout, .notSent, "no CONNACK within pauseTimeout")
+        case .silent(.asleep):
+            MQTTError(.connectionLost, .unknown, "the machine slept for longer than the broker waits for a silent client")
         case .silent(let silence): MQTTError(.connectionLost, .unknown, "the broker was silent for pauseTimeout: \(silence.text)")
         case .violation(let violation):
             MQTTError(
@@ -49,6 +51,7 @@ extension Silence {
         case .pingresp: "no PINGRESP"
         case .restOfPacket: "a packet was not completed"
         case .writing: "it took no bytes"
+        case .asleep: "the machine slept for longer than the keep-alive"
         }
     }
 }

@@ -126,4 +126,6 @@ package enum Silence: UInt8, Sendable, Equatable, BitwiseCopyable {
     case pingresp
     case restOfPacket
     case writing
+    /// Anything, while the machine slept.
+    case asleep
 }

@@ -69,6 +69,8 @@ package enum Event: Sendable, Equatable, BitwiseCopyable {
     // The clock
     /// ``Session/deadline`` has passed.
     case tick
+    /// The machine slept for so many nanoseconds, and the clock with it.
+    case slept(Int64)
 }
 
 /// When a session without a connection tries again, in place of the pause that it would make.

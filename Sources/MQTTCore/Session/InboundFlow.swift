@@ -31,6 +31,8 @@ struct InboundFlow: Sendable, Equatable {
     private var received: [PacketID: Ownership] = [:]
     /// Receipts of earlier links that QoS 2 messages are still held under.
     private var earlier: [Receipt: PacketID] = [:]
+    /// Identifiers whose PUBCOMP waits its turn in `due`: the broker did not wait for PUBREC.
+    private var completing: Set<PacketID> = []
     /// The message whose payload is still arriving.
     private var incomplete: Receipt?
 
@@ -69,12 +71,15 @@ struct InboundFlow: Sendable, Equatable {
 
     /// PUBREL is answered with PUBCOMP, known or not [MQTT-4.3.3-2].
     mutating func pubrel(_ packetID: PacketID, commits: inout CommitFlow, into effects: inout Effects) {
+        // Another PUBCOMP behind that one would forget the next message under the identifier, and let it be acknowledged early.
+        if completing.contains(packetID) { return }
         switch received[packetID] {
         case nil:
             effects.append(.send(.pubcomp(packetID)))
         case .owned: remove(packetID, commits: &commits, into: &effects)
         case .delivered, .storing:
             // The broker did not wait for PUBREC. The answers keep their order.
+            completing.insert(packetID)
             due.append(Due(kind: .pubcomp, packetID: packetID, isReleased: true))
             acknowledge(commits: &commits, into: &effects)
         case .removing: break  // PUBCOMP is on its way
@@ -141,6 +146,7 @@ struct InboundFlow: Sendable, Equatable {
                 if let ownership = received[next.packetID], ownership != .owned { return }
                 effects.append(.send(.pubrec(next.packetID)))
             case .pubcomp:
+                completing.remove(next.packetID)
                 remove(next.packetID, commits: &commits, into: &effects)
             }
             due.removeFirst()
@@ -170,6 +176,7 @@ struct InboundFlow: Sendable, Equatable {
             }
         }
         due.removeAll()
+        completing.removeAll()
     }
 
     /// The broker has forgotten the session: what comes under these identifiers is new.

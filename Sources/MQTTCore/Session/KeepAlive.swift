@@ -69,6 +69,9 @@ struct KeepAlive: Sendable, Equatable {
         return (awaitsPing ? lastSent : min(lastSent, lastReceived)) + (keepAlive - keepAlive / 4)
     }
 
+    /// Whether a broker has given up a client that was silent for so long [MQTT-3.1.2-24].
+    func isOver(after silence: Int64) -> Bool { keepAlive > 0 && silence >= keepAlive + keepAlive / 2 }
+
     /// When the broker is silent for too long, and what it was waited for.
     func silence(awaitsConnack: Bool, awaitsPing: Bool) -> (Instant, Silence)? {
         // Without pauseTimeout a missing CONNACK or PINGRESP still shows, after one more keep-alive interval.

@@ -66,6 +66,7 @@ package struct Session: Sendable, Equatable {
             pump(into: &effects)
         case .unreadable(let serial): unreadable(serial, into: &effects)
         case .tick: tick(at: now, into: &effects)
+        case .slept(let nanoseconds): slept(for: nanoseconds, at: now, into: &effects)
         }
     }
 
@@ -235,6 +236,18 @@ package struct Session: Sendable, Equatable {
         }
     }
 
+    /// What was waited for may be over, and the connection gone: that is found out now, not when a timer is due that slept along.
+    private mutating func slept(for nanoseconds: Int64, at now: Instant, into effects: inout Effects) {
+        switch phase {
+        case .waiting: if !isPaused { set(.now, at: now, into: &effects) }
+        case .online:
+            if keepAlive.isOver(after: nanoseconds) { return fail(.silent(.asleep), at: now, into: &effects) }
+            keepAlive.pinged(awaitsPing: requests.awaitsPing, at: now)
+            requests.ping(into: &effects)
+        case .idle, .connecting, .handshaking, .leaving, .ended: break
+        }
+    }
+
     private mutating func giveUpIfSilent(awaitsConnack: Bool, at now: Instant, into effects: inout Effects) {
         guard let (due, silence) = keepAlive.silence(awaitsConnack: awaitsConnack, awaitsPing: requests.awaitsPing) else { return }
         if due <= now { fail(.silent(silence), at: now, into: &effects) }
@@ -251,7 +264,9 @@ package struct Session: Sendable, Equatable {
             requests.send(request, into: &effects)
         case .idle, .connecting, .handshaking, .waiting:
             // They wait for the attempt under way, and fail from the first failed attempt until one succeeds.
-            guard configuration.requestsWait, !reconnection.hasFailed, !isPaused else { return effects.append(.resolved(request.ticket, .down)) }
+            guard configuration.requestsWait, !reconnection.hasFailed, !isPaused else {
+                return effects.append(.resolved(request.ticket, .down))
+            }
             requests.wait(request)
         case .leaving, .ended: effects.append(.resolved(request.ticket, .closed))
         }

@@ -45,8 +45,11 @@ public enum Durability: Sendable, Hashable {
 
 /// Keeps what a session must not forget, over the end of the process and of the machine.
 ///
+/// `SessionStoreContract` of MQTTTesting checks a store of your own against what is said here.
+///
 /// **Threads.** ``open()``, ``commit(_:)``, ``flush()`` and ``close()`` are called by one thread at a time. ``record(of:)`` may come
 /// at the same time from others. All of them may block, and are never called on an event loop.
+/// One thread writes all stores of the process: one that blocks for long makes the others wait.
 ///
 /// **What survives.** A change is there whole or not at all, in every state that a crash can leave behind. Everything survives that
 /// was part of a commit that returned, and of any before. Of the commit during which the machine stopped, or that threw, any
@@ -75,7 +78,8 @@ public protocol SessionStore: Sendable {
     /// Brings to disk what lazy removals and ``Durability/interval(_:)`` left for later.
     func flush() throws(MQTTError)
 
-    /// Flushes as far as that is possible, and sets the store free for the next session. Open it again to go on.
+    /// Flushes as far as that is possible, and sets the store free for the next session. Until it is opened again, commits and reads
+    /// throw. Closing a store that is not open does nothing.
     func close()
 }
 

@@ -77,8 +77,7 @@ struct OpenDirectory: Sendable {
     }
 
     private mutating func put(_ key: RecordKey, head: [UInt8], body: [UInt8]) throws(FileFault) {
-        let value = ValueFile(key: key, sequence: nextSequence, head: head, body: body)
-        nextSequence += 1
+        let value = ValueFile(key: key, sequence: try ChangeCount.take(&nextSequence), head: head, body: body)
         spoolNumber += 1
         let spool = "\(directory)/spool-\(spoolNumber)"
         do throws(FileFault) {

@@ -47,7 +47,7 @@ struct ValueFile: Equatable {
         guard headerLength + headLength <= bytes.count, let code = UInt8(exactly: span.word(at: 12)),
             let key = RecordKey(code: code, number: span.doubleWord(at: 16)),
             span.word(at: 36) == Checksum.of(span.extracting(headerLength..<bytes.count)),
-            span.doubleWord(at: 24) <= .max / 2  // nobody counts that far, and there must be numbers for those that follow
+            span.doubleWord(at: 24) <= ChangeCount.last
         else { return .damaged }
         let head = Array(bytes[headerLength..<headerLength + headLength])
         let body = Array(bytes[(headerLength + headLength)...])

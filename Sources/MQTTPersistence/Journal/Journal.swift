@@ -72,8 +72,7 @@ struct Journal: Sendable {
             // Copies first: a change of the same record comes behind.
             try compact(into: &batch, changes)
             for change in changes {
-                try stage(change, sequence: nextSequence, into: &batch)
-                nextSequence += 1
+                try stage(change, sequence: try ChangeCount.take(&nextSequence), into: &batch)
             }
             try finish(&batch, synced: isSyncDue(changes))
             reclaim()

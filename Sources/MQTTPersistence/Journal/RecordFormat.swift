@@ -103,8 +103,7 @@ struct RecordHeader: Equatable {
         bodyLength = Int(fields.word(at: 8))
         contentChecksum = fields.word(at: 12)
         sequence = fields.doubleWord(at: 24)
-        // Nobody counts that far, and there must be numbers for those that follow.
-        guard sequence <= .max / 2 else { return nil }
+        guard sequence <= ChangeCount.last else { return nil }
     }
 
     func append(to bytes: inout [UInt8], at offset: Int, in segment: UInt32) {

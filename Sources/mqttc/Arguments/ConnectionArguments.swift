@@ -5,7 +5,11 @@ import MQTT
 struct ConnectionArguments: ParsableArguments {
     @Argument(
         help: ArgumentHelp(
-            "The broker.", discussion: "mqtt://user@host:port/topic or mqtt+unix:///path of a socket. (default: mqtt://localhost:1883)",
+            "The broker.",
+            discussion: """
+                mqtt://user@host:port/topic, mqtts:// with TLS, ws://host/path, wss://, or mqtt+unix:///path of a socket. \
+                (default: mqtt://localhost:1883)
+                """,
             valueName: "url"))
     var address: String?
 
@@ -15,7 +19,7 @@ struct ConnectionArguments: ParsableArguments {
     @Option(name: .shortAndLong, parsing: .unconditional, help: "The broker's host. (default: localhost)")
     var host: String?
 
-    @Option(name: .shortAndLong, help: "The broker's port. (default: 1883)")
+    @Option(name: .shortAndLong, help: "The broker's port. (default: 1883, with TLS 8883)")
     var port: Int?
 
     @Option(name: .customLong("unix"), parsing: .unconditional, help: ArgumentHelp("The broker's Unix socket.", valueName: "path"))
@@ -74,6 +78,7 @@ struct ConnectionArguments: ParsableArguments {
     var quiet = false
 
     @OptionGroup(title: "WILL") var will: WillArguments
+    @OptionGroup(title: "TLS AND PROXIES") var security: SecurityArguments
     @OptionGroup(title: "NOT THERE YET") var missing: MissingArguments
 
     func validate() throws {
@@ -83,6 +88,7 @@ struct ConnectionArguments: ParsableArguments {
         if address ?? url != nil, host != nil || port != nil || socketPath != nil {
             throw ValidationError("Either a URL or -h, -p and --unix.")
         }
+        if socketPath != nil, security.hasTLS { throw ValidationError("TLS is not for Unix sockets.") }
         if socketPath != nil, host != nil || port != nil { throw ValidationError("Either --unix or -h and -p.") }
         if clientID != nil, clientIDPrefix != nil { throw ValidationError("Either -i or -I.") }
         if keepsSession, clientID?.isEmpty ?? (clientIDPrefix == nil) { throw ValidationError("-c needs -i.") }
@@ -109,7 +115,8 @@ struct WillArguments: ParsableArguments {
     var topic: String?
 
     @Option(
-        name: .customLong("will-payload"), parsing: .unconditional, help: ArgumentHelp("Its payload. (default: none)", valueName: "payload"))
+        name: .customLong("will-payload"), parsing: .unconditional, help: ArgumentHelp("Its payload. (default: none)", valueName: "payload")
+    )
     var payload: String?
 
     @Option(
@@ -130,40 +137,8 @@ struct WillArguments: ParsableArguments {
     var will: Will? { topic.map { Will(payload ?? "", to: $0, qos ?? .atMostOnce, retain: retain) } }
 }
 
-/// Known options whose part of the library is not there yet: asking for one is an error, never a fallback.
+/// Known options that cannot be honoured: asking for one is an error, never a fallback.
 struct MissingArguments: ParsableArguments {
-    @Option(name: .customLong("cafile"), parsing: .unconditional, help: ArgumentHelp("Trusted certificates.", valueName: "file"))
-    var authorities: String?
-
-    @Option(name: .customLong("capath"), parsing: .unconditional, help: ArgumentHelp("Trusted certificates.", valueName: "directory"))
-    var authorityPath: String?
-
-    @Option(name: .customLong("cert"), parsing: .unconditional, help: ArgumentHelp("The client's certificate.", valueName: "file"))
-    var certificate: String?
-
-    @Option(name: .customLong("key"), parsing: .unconditional, help: ArgumentHelp("The key of that certificate.", valueName: "file"))
-    var key: String?
-
-    @Flag(name: .customLong("insecure"), help: "Do not check whose certificate the broker has.")
-    var isInsecure = false
-
-    @Option(name: .customLong("tls-alpn"), parsing: .unconditional, help: .hidden) var alpn: String?
-    @Option(name: .customLong("tls-version"), parsing: .unconditional, help: .hidden) var tlsVersion: String?
-    @Option(name: .customLong("ciphers"), parsing: .unconditional, help: .hidden) var ciphers: String?
-    @Option(name: .customLong("keyform"), parsing: .unconditional, help: .hidden) var keyForm: String?
-    @Option(name: .customLong("tls-engine"), parsing: .unconditional, help: .hidden) var engine: String?
-    @Flag(name: .customLong("tls-use-os-certs"), help: .hidden) var usesSystemAuthorities = false
-    @Option(name: .customLong("psk"), parsing: .unconditional, help: .hidden) var sharedKey: String?
-    @Option(name: .customLong("psk-identity"), parsing: .unconditional, help: .hidden) var sharedKeyIdentity: String?
-
-    @Option(name: .customLong("proxy"), parsing: .unconditional, help: ArgumentHelp("A SOCKS proxy.", valueName: "url"))
-    var proxy: String?
-
-    @Option(
-        name: [.customShort("A"), .customLong("bind")], parsing: .unconditional,
-        help: ArgumentHelp("The address to connect from.", valueName: "address"))
-    var localAddress: String?
-
     @Option(
         name: [.customShort("D"), .customLong("property")], parsing: .unconditionalSingleValue,
         help: ArgumentHelp("A property of MQTT 5.0: a command, an identifier and a value.", valueName: "words"))
@@ -174,17 +149,23 @@ struct MissingArguments: ParsableArguments {
         help: ArgumentHelp("How long the broker keeps the session, in MQTT 5.0.", valueName: "seconds"))
     var sessionExpiry: String?
 
+    @Option(name: .customLong("ciphers"), parsing: .unconditional, help: .hidden) var ciphers: String?
+    @Option(name: .customLong("keyform"), parsing: .unconditional, help: .hidden) var keyForm: String?
+    @Option(name: .customLong("tls-engine"), parsing: .unconditional, help: .hidden) var engine: String?
+    @Option(name: .customLong("psk"), parsing: .unconditional, help: .hidden) var sharedKey: String?
+    @Option(name: .customLong("psk-identity"), parsing: .unconditional, help: .hidden) var sharedKeyIdentity: String?
+    @Flag(name: .customLong("insecure"), help: .hidden) var isInsecure = false
     @Flag(name: .customLong("nodelay"), help: .hidden) var noDelay = false  // it always is so
 
     func validate() throws {
-        let tls: [Any?] = [
-            authorities, authorityPath, certificate, key, alpn, tlsVersion, ciphers, keyForm, engine, sharedKey, sharedKeyIdentity,
-        ]
-        if tls.contains(where: { $0 != nil }) || isInsecure || usesSystemAuthorities { throw ValidationError("TLS is not there yet.") }
-        if proxy != nil { throw ValidationError("Proxies are not there yet.") }
-        if localAddress != nil { throw ValidationError("-A is not there yet.") }
         if !properties.isEmpty { throw ValidationError("-D is for MQTT 5.0, which is not there yet.") }
         if sessionExpiry != nil { throw ValidationError("-x is for MQTT 5.0, which is not there yet.") }
+        if isInsecure {
+            throw ValidationError("Who does not check the certificate talks to anybody: make the broker's own certificate the --cafile.")
+        }
+        if [ciphers, keyForm, engine, sharedKey, sharedKeyIdentity].contains(where: { $0 != nil }) {
+            throw ValidationError("--ciphers, --keyform, --tls-engine and --psk are not there: TLS is that of the library.")
+        }
     }
 }
 

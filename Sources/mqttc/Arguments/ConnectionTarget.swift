@@ -8,7 +8,7 @@ struct ConnectionURL: Equatable {
     let hasUser: Bool
     let hasPassword: Bool
 
-    private static let schemesWithTopic: Set<String> = ["mqtt", "mqtts", "tcp", "ssl"]
+    private static let schemesWithTopic: Set<String> = ["mqtt", "mqtts", "tcp", "ssl", "tls"]
 
     init(_ text: String) {
         var (broker, topic): (String, String?) = (text, nil)
@@ -74,9 +74,16 @@ extension ConnectionArguments {
     }
 
     private func broker() throws(MQTTError) -> Broker {
-        if let connectionURL { return try Broker(connectionURL.broker) }
-        if let socketPath { return .unix(path: socketPath) }
-        return .tcp(host: host ?? "localhost", port: port ?? 1883)
+        var broker: Broker
+        if let connectionURL {
+            broker = try Broker(connectionURL.broker)
+        } else if let socketPath {
+            broker = .unix(path: socketPath)
+        } else {
+            broker = .tcp(host: host ?? "localhost", port: port ?? (security.hasTLS ? 8883 : 1883))
+        }
+        try security.apply(to: &broker, isURL: connectionURL != nil)
+        return broker
     }
 
     /// How messages name the broker. Without user and password.

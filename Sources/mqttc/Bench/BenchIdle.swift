@@ -50,7 +50,8 @@ struct BenchIdle: AsyncParsableCommand {
                 histogram.record(Ticks.now - begin)
             }
             let report = BenchReport(
-                mode: "idle", clients: clients.count, count: clients.count, seconds: held, lost: max(losses.count, meter.lost), duplicated: 0,
+                mode: "idle", clients: clients.count, count: clients.count, seconds: held, lost: max(losses.count, meter.lost),
+                duplicated: 0,
                 latencies: histogram, usage: System.usage, unit: "connections")
             output.write(common.json ? report.json : report.table)
             if !common.json { output.write(Array("  connecting   \(Quantity.decimal(connected, 3)) s\n".utf8)) }

@@ -34,7 +34,8 @@ struct BenchPub: AsyncParsableCommand {
                     // An equal share each, to the message.
                     let numbers = total * index / clients.count..<total * (index + 1) / clients.count
                     let sender = LoadSender(
-                        client: client, topic: common.topicName, qos: qos, size: load.size, numbers: numbers, window: load.window, pace: pace,
+                        client: client, topic: common.topicName, qos: qos, size: load.size, numbers: numbers, window: load.window,
+                        pace: pace,
                         meter: meter)
                     group.addTask { try await sender.run() }
                 }

@@ -60,7 +60,8 @@ struct BenchSub: AsyncParsableCommand {
             let began = publishes ? start : results.compactMap(\.first).min() ?? start
             let ended = results.compactMap(\.last).max() ?? began
             let report = BenchReport(
-                mode: "sub", clients: receiving.count, qos: qos, size: publishes ? load.size : nil, count: results.reduce(0) { $0 + $1.received },
+                mode: "sub", clients: receiving.count, qos: qos, size: publishes ? load.size : nil,
+                count: results.reduce(0) { $0 + $1.received },
                 seconds: Double(ended - began) / 1e9, lost: results.reduce(0) { $0 + $1.lost(of: publishes ? count : nil) },
                 duplicated: results.reduce(0) { $0 + $1.duplicated }, latencies: meter.histogram, usage: System.usage)
             output.write(common.json ? report.json : report.table)

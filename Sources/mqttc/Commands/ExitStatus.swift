@@ -21,10 +21,18 @@ enum ExitStatus {
         case .invalidArgument, .unsupported: usage
         case .connectionRefused: refused(error.reasonCode)
         case .subscribeFailed: subscriptionDenied
-        case .down, .connectionLost, .submissionInterrupted: unavailable
+        case .clientCertificateRefused: notAuthorized
+        case .webSocketRefused, .proxyRefused: ConnectRefusal(error) == .credentials ? notAuthorized : unavailable
+        case .down, .connectionLost, .submissionInterrupted, .tlsFailed, .webSocketFailed, .proxyFailed, .certificateExpired,
+            .certificateNotYetValid, .certificateSelfSigned, .certificateUntrusted, .certificateNameMismatch, .certificateNotPinned:
+            unavailable
         case .persistence: store
         case .timeout, .canceled, .abandoned: timeout
         case .protocolViolation: protocolViolation
+        case .clientCertificateRefused, .credentialsUnavailable: notAuthorized
+        case .tlsFailed, .certificateExpired, .certificateNotYetValid, .certificateSelfSigned, .certificateUntrusted,
+            .certificateNameMismatch, .certificateNotPinned, .webSocketRefused, .webSocketFailed, .proxyRefused, .proxyFailed:
+            unavailable
         default: failure
         }
     }
@@ -38,4 +46,3 @@ enum ExitStatus {
         }
     }
 }
-

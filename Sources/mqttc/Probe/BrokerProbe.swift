@@ -67,11 +67,13 @@ struct BrokerProbe: Sendable {
         let limits = [
             ("receiveMaximum", "unacknowledged at a time", properties[0x21] ?? 65_535),
             ("maximumPacketSize", "largest packet, bytes", properties[0x27]), ("topicAliasMaximum", "topic aliases", properties[0x22] ?? 0),
-            ("serverKeepAlive", "keep-alive, seconds", properties[0x13]), ("sessionExpirySeconds", "session expiry, seconds", properties[0x11]),
+            ("serverKeepAlive", "keep-alive, seconds", properties[0x13]),
+            ("sessionExpirySeconds", "session expiry, seconds", properties[0x11]),
         ]
         for (name, title, value) in limits {
             report.add(
-                name, "  " + title, nil, value.map { Quantity.grouped($0) } ?? "not limited", numbers: value.map { [("value", Double($0))] } ?? [])
+                name, "  " + title, nil, value.map { Quantity.grouped($0) } ?? "not limited",
+                numbers: value.map { [("value", Double($0))] } ?? [])
         }
     }
 
@@ -143,7 +145,8 @@ struct BrokerProbe: Sendable {
         let size = 1 << 20
         let outcome = await verdict {
             let payload = Payload(bytes: [UInt8](repeating: UInt8(ascii: "x"), count: size))
-            return try await exchange(topic + "/large", filter: topic + "/large", .atLeastOnce, payload: payload).message?.payload.count == size
+            return try await exchange(topic + "/large", filter: topic + "/large", .atLeastOnce, payload: payload).message?.payload.count
+                == size
         }
         report.add("largePayload", "payload of 1 MiB", outcome.0, outcome.1)
     }
@@ -153,7 +156,7 @@ struct BrokerProbe: Sendable {
         let outcome = await verdict {
             let delivery = try await client.publish("kept", to: topic, .atLeastOnce, retain: true)
             try await within { _ = try await delivery.completed }
-            let isKept = try await receive(topic, .atLeastOnce) { }.message?.retain == true
+            let isKept = try await receive(topic, .atLeastOnce) {}.message?.retain == true
             let clearing = try await client.clearRetained(topic)
             try await within { _ = try await clearing.completed }
             return isKept
@@ -186,7 +189,9 @@ struct BrokerProbe: Sendable {
     }
 
     /// The first message through a subscription, if one comes in time.
-    private func receive(_ filter: String, _ qos: QoS, _ publish: () async throws -> Void) async throws -> (granted: QoS?, message: Message?) {
+    private func receive(_ filter: String, _ qos: QoS, _ publish: () async throws -> Void) async throws -> (
+        granted: QoS?, message: Message?
+    ) {
         let grants = try await client.subscribe(to: [Subscription(filter, atMost: qos)], timeout: patience)
         try await publish()
         let messages = client.messages

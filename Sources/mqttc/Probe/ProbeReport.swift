@@ -50,7 +50,9 @@ final class ProbeReport: Sendable {
             if let verdict = entry.verdict {
                 members.append(Array("\"ok\":\(verdict == .unknown ? "null" : verdict == .yes ? "true" : "false")".utf8))
             }
-            for (name, value) in entry.numbers { members.append(Array("\"\(name)\":\(Quantity.decimal(value, value == value.rounded() ? 0 : 3))".utf8)) }
+            for (name, value) in entry.numbers {
+                members.append(Array("\"\(name)\":\(Quantity.decimal(value, value == value.rounded() ? 0 : 3))".utf8))
+            }
             if !entry.detail.isEmpty { members.append(Array("\"detail\":".utf8) + JSONText.quoted(entry.detail)) }
             text += Array("{".utf8) + members.joined(separator: Array(",".utf8)) + Array("}".utf8)
         }

@@ -24,9 +24,15 @@ struct QuickPublish: Equatable {
         var hasHost = false
         while let word = words.popFirst() {
             switch word {
-            case "-t", "--topic": guard let value = words.popFirst() else { return nil }; topic = value
-            case "-m", "--message": guard let value = words.popFirst() else { return nil }; message = value
-            case "-i", "--id": guard let value = words.popFirst(), !value.isEmpty else { return nil }; clientID = value
+            case "-t", "--topic":
+                guard let value = words.popFirst() else { return nil }
+                topic = value
+            case "-m", "--message":
+                guard let value = words.popFirst() else { return nil }
+                message = value
+            case "-i", "--id":
+                guard let value = words.popFirst(), !value.isEmpty else { return nil }
+                clientID = value
             case "-h", "--host":
                 guard let value = words.popFirst() else { return nil }
                 (broker, hasHost) = (value, true)
@@ -94,12 +100,19 @@ struct QuickPublish: Equatable {
         let progress = PublishProgress()
         return await withTaskGroup(of: Int32?.self) { group in
             group.addTask { await send(client, progress) }
-            if qos > .atMostOnce { group.addTask { await RejectionMonitor(progress).watch(client) } }
+            if qos > .atMostOnce { group.addTask { await Self.endWhenRejected(client, progress) } }
             while let status = await group.next() {
                 if let status { return status }
             }
             return ExitStatus.failure
         }
+    }
+
+    /// The group would wait for the other task, which waits for the broker for ever.
+    private static func endWhenRejected(_ client: MQTTClient, _ progress: PublishProgress) async -> Int32? {
+        guard let status = await RejectionMonitor(progress).watch(client) else { return nil }
+        try? await client.disconnect()
+        Descriptor.exitNow(status)
     }
 
     private func send(_ client: MQTTClient, _ progress: PublishProgress) async -> Int32 {

@@ -16,7 +16,9 @@ enum Terminal {
     /// Of the terminal at standard output. Nil when there is none.
     static var size: Size? {
         var window = winsize()
-        guard unsafe ioctl(Descriptor.output.number, UInt(TIOCGWINSZ), &window) == 0, window.ws_col > 0, window.ws_row > 0 else { return nil }
+        guard unsafe ioctl(Descriptor.output.number, UInt(TIOCGWINSZ), &window) == 0, window.ws_col > 0, window.ws_row > 0 else {
+            return nil
+        }
         return Size(columns: Int(window.ws_col), rows: Int(window.ws_row))
     }
 
@@ -60,4 +62,3 @@ enum Terminal {
         }
     }
 }
-

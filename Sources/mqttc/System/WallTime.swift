@@ -40,7 +40,8 @@ struct WallTime: Sendable {
     /// 2020-05-06T22:12:00.000000+0100, with an optional Z ahead of the zone.
     func microseconds(zonePrefix: String = "") -> [UInt8] {
         let fraction = String(nanoseconds / 1_000)
-        return formatted("%Y-%m-%dT%H:%M:%S") + Array(".\(String(repeating: "0", count: 6 - fraction.utf8.count))\(fraction)\(zonePrefix)".utf8)
+        return formatted("%Y-%m-%dT%H:%M:%S")
+            + Array(".\(String(repeating: "0", count: 6 - fraction.utf8.count))\(fraction)\(zonePrefix)".utf8)
             + formatted("%z")
     }
 

@@ -163,7 +163,8 @@ struct WatchView {
         top = min(top, max(rows.count - height, 0))
         let layout = WatchLayout(columns: size.columns)
         var lines = [Style.bold + DisplayText.fit(headline(forest, connection), size.columns) + Style.plain]
-        lines.append(Style.dim + layout.line(tree: "topic", rate: "rate", size: "size", age: "age", mark: " ", value: "value") + Style.plain)
+        lines.append(
+            Style.dim + layout.line(tree: "topic", rate: "rate", size: "size", age: "age", mark: " ", value: "value") + Style.plain)
         for (index, row) in rows.dropFirst(top).prefix(height).enumerated() {
             let line = line(of: row, forest, layout, at: seconds)
             lines.append(top + index == selected ? Style.reverse + line + Style.plain : line)
@@ -236,7 +237,8 @@ struct WatchLayout {
     func line(tree name: String, rate: String, size: String, age: String, mark: String, value: String) -> String {
         var text = DisplayText.fit(name, tree)
         if hasNumbers {
-            text += DisplayText.fit(rate, 9, toRight: true) + DisplayText.fit(size, 11, toRight: true) + DisplayText.fit(age, 5, toRight: true)
+            text +=
+                DisplayText.fit(rate, 9, toRight: true) + DisplayText.fit(size, 11, toRight: true) + DisplayText.fit(age, 5, toRight: true)
         }
         text += " " + mark
         return text + " " + DisplayText.fit(value, max(columns - tree - (hasNumbers ? Self.numbers : 2) - 1, 0))

@@ -123,6 +123,24 @@ struct InboundTests {
         #expect(it.receive(.exactlyOnce, 7) == [.deliver(3)])
     }
 
+    /// Found by scripts/fuzz session.
+    @Test func pubrelsBeforePubrecDoNotAcknowledgeTheNextMessage() {
+        var it = Scenario.online()
+        it.receive(.exactlyOnce, 7)
+        it.receive(.exactlyOnce, 9)
+        #expect(it.receive(.pubrel(7)) == [])
+        #expect(it.receive(.pubrel(7)) == [])
+        #expect(it.on(.release(1)) == [.send(.pubrec(7))])
+        #expect(it.receive(.pubrel(7)) == [], "PUBCOMP waits behind the message before")
+        #expect(it.on(.release(2)) == [.send(.pubrec(9)), .send(.pubcomp(7))])
+        #expect(it.receive(.pubrel(7)) == [.send(.pubcomp(7))])
+        it.receive(.exactlyOnce, 11)
+        #expect(it.receive(.exactlyOnce, 7) == [.deliver(5)])
+        let last = it.session.nextReceipt - 1
+        #expect(it.on(.release(last - 1)) == [.send(.pubrec(11))], "7 is not released")
+        #expect(it.on(.release(last)) == [.send(.pubrec(7))])
+    }
+
     @Test func theTwoDirectionsShareNoIdentifiers() {
         var it = Scenario.online()
         it.publish(.exactlyOnce)

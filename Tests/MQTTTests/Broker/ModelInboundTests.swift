@@ -112,7 +112,8 @@ struct ModelInboundTests {
         #expect(bench.suspected == (payloadsAreUnique ? [] : ["MQTT-4.3.3-1"]))
     }
 
-    @Test("DUP on the first PUBLISH of a client [MQTT-4.3.2-1] [MQTT-4.3.3-1]: a stored session may have sent it", arguments: [true, false])
+    @Test(
+        "DUP on the first PUBLISH of a client [MQTT-4.3.2-1] [MQTT-4.3.3-1]: a stored session may have sent it", arguments: [true, false])
     func duplicateAtFirst(sessionsAreVolatile: Bool) {
         for (packet, statement) in [("3A 05 00 01 'a' 00 01", "MQTT-4.3.2-1"), ("3C 05 00 01 'a' 00 01", "MQTT-4.3.3-1")] {
             let bench = ModelBench { $0.sessionsAreVolatile = sessionsAreVolatile }

@@ -107,7 +107,8 @@ import Testing
 
     @Test("Credentials that no packet can carry are a failed attempt")
     func invalid() async throws {
-        for credentials in [Credentials(password: "no user"), Credentials(username: "a\0b"), Credentials(username: "u", webSocketPath: "x")] {
+        let impossible = [Credentials(password: "no user"), Credentials(username: "a\0b"), Credentials(username: "u", webSocketPath: "x")]
+        for credentials in impossible {
             var configuration = Configuration(broker: .webSocket(host: "127.0.0.1", port: 1), session: .volatile(id: "c"))
             configuration.retriesFirstConnect = false
             configuration.credentialProvider = { _ in credentials }

@@ -76,9 +76,9 @@ import Testing
 
     // MARK: The client
 
-    private func configuration(_ servers: [ScriptedBroker], _ change: (inout Configuration) -> Void = { _ in }) -> Configuration {
+    private func configuration(_ servers: [ScriptedBroker], _ change: (inout Configuration) -> Void = { _ in }) throws -> Configuration {
         let brokers = servers.map { Broker.tcp(host: "127.0.0.1", port: $0.port) }
-        var configuration = Configuration(brokers: brokers, session: .volatile(id: "client"))
+        var configuration = try Configuration(brokers: brokers, session: .volatile(id: "client"))
         configuration.reconnect.minimum = .milliseconds(1)
         configuration.reconnect.maximum = .seconds(3_600)
         change(&configuration)
@@ -89,7 +89,7 @@ import Testing
     func passesOver() async throws {
         let servers = [try await ScriptedBroker.start(), try await ScriptedBroker.start(), try await ScriptedBroker.start()]
         try await servers[0].stop()
-        var settings = configuration(servers)
+        var settings = try configuration(servers)
         settings.fallbacks[1].username = "third"
         let client = try MQTTClient(settings)
         let run = Task { try await client.run() }
@@ -147,5 +147,6 @@ import Testing
         var configuration = Configuration(broker: .tcp(host: "a"), session: .volatile(id: "c"))
         configuration.fallbacks = [.tcp(host: "", port: 1)]
         #expect(throws: MQTTError.self) { try MQTTClient(configuration) }
+        #expect(throws: MQTTError.self) { try Configuration(brokers: [], session: .volatile(id: "c")) }
     }
 }

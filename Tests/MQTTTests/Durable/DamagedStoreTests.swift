@@ -6,7 +6,7 @@ import MQTTTesting
 import Testing
 
 /// A small store of a client, with every byte wrong, one at a time, and cut off everywhere.
-@Suite(.timeLimit(.minutes(2))) struct DamagedStoreTests {
+@Suite(.timeLimit(.minutes(4))) struct DamagedStoreTests {
     /// On a disk in memory.
     private static func store(_ kind: StoreKind, on disk: SimulatedDisk) -> any SessionStore {
         switch kind {

@@ -6,9 +6,11 @@ import MQTTTesting
 import Testing
 
 /// A disk without space: publishes fail, nothing that was accepted is lost, and delivery goes on when space returns.
-@Suite(.timeLimit(.minutes(2))) struct FullDiskTests {
+@Suite(.timeLimit(.minutes(4))) struct FullDiskTests {
     /// Publishes until the disk is full, makes space, and publishes more. Returns the texts that were accepted.
-    private func fill(_ client: MQTTClient, _ qos: QoS, _ start: Int, full: () throws -> Void, free: () throws -> Void) async throws -> [String] {
+    private func fill(_ client: MQTTClient, _ qos: QoS, _ start: Int, full: () throws -> Void, free: () throws -> Void) async throws
+        -> [String]
+    {
         var accepted: [String] = []
         var failures = 0
         func publish(_ number: Int) async throws -> Bool {
@@ -39,7 +41,8 @@ import Testing
     }
 
     private func store(_ kind: StoreKind, on disk: SimulatedDisk) -> any SessionStore {
-        kind == .directory ? DirectorySessionStore(at: "store", files: disk) : JournalSessionStore(at: "store", files: disk, segmentLimit: 20_000)
+        kind == .directory
+            ? DirectorySessionStore(at: "store", files: disk) : JournalSessionStore(at: "store", files: disk, segmentLimit: 20_000)
     }
 
     @Test(arguments: StoreKind.onDisk, [QoS.atLeastOnce, .exactlyOnce])

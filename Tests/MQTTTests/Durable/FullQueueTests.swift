@@ -3,11 +3,12 @@ import MQTTTesting
 import Testing
 
 /// What gives way in the queue of a session, durable or not, when it is full.
-@Suite(.timeLimit(.minutes(1))) struct FullQueueTests {
+@Suite(.timeLimit(.minutes(4))) struct FullQueueTests {
     private static let levels = [QoS.atLeastOnce, .exactlyOnce]
 
     private func client(
-        _ isDurable: Bool, _ action: QueueFullAction, in store: any SessionStore = MemorySessionStore(), count: Int = 3, bytes: Int = 1 << 20
+        _ isDurable: Bool, _ action: QueueFullAction, in store: any SessionStore = MemorySessionStore(), count: Int = 3,
+        bytes: Int = 1 << 20
     ) throws -> MQTTClient {
         var configuration = settings(dialer: nowhere, in: store) {
             $0.limits.atLeastOnce = count
@@ -55,7 +56,9 @@ import Testing
     @Test(arguments: levels, [true, false])
     func asManyGiveWayAsTheBytesTakeAndNoneInVain(qos: QoS, isDurable: Bool) async throws {
         let client = try client(isDurable, .dropOldest, count: 100, bytes: 100)
-        func submit(_ bytes: Int) throws -> Delivery { try client.submit(Payload(bytes: [UInt8](repeating: 0, count: bytes)), to: "t", qos) }
+        func submit(_ bytes: Int) throws -> Delivery {
+            try client.submit(Payload(bytes: [UInt8](repeating: 0, count: bytes)), to: "t", qos)
+        }
         let deliveries = try (0..<4).map { _ in try submit(25) }
         let large = try submit(60)
         for error in await ends(Array(deliveries.prefix(3))) { #expect(error?.code == .evicted) }

@@ -4,7 +4,7 @@ import MQTTTesting
 import Testing
 
 /// Stores that a client cannot have: each a different error, that says what to do; and those that it gets again.
-@Suite(.timeLimit(.minutes(1))) struct StoreOpeningTests {
+@Suite(.timeLimit(.minutes(4))) struct StoreOpeningTests {
     private func error(_ store: any SessionStore, _ start: SessionOptions.Start = .resume, id: String = "client") -> MQTTError? {
         do throws(MQTTError) {
             _ = try MQTTClient(settings(dialer: nowhere, in: store, start, id: id))
@@ -124,7 +124,9 @@ import Testing
 
     @Test func theErrorsOfAUsersStoreArriveAsTheyAre() async throws {
         struct Refusing: SessionStore {
-            func open() throws(MQTTError) -> StoreContents { throw MQTTError(.persistence, .notSent, "the database is locked: stop its other user") }
+            func open() throws(MQTTError) -> StoreContents {
+                throw MQTTError(.persistence, .notSent, "the database is locked: stop its other user")
+            }
             func record(of key: RecordKey) throws(MQTTError) -> StoredRecord { throw .closedStore }
             func commit(_ changes: [StoreChange]) throws(MQTTError) { throw .closedStore }
             func close() {}

@@ -3,11 +3,11 @@ import MQTTTesting
 import Testing
 
 /// The queue of a durable session: what of it is in memory, what is found again, what gives way, and what grows too old.
-@Suite(.timeLimit(.minutes(1))) struct StoredQueueTests {
+@Suite(.timeLimit(.minutes(4))) struct StoredQueueTests {
     @Test(arguments: StoreKind.allCases, [true, false])
     func payloadsComeBackFromTheStoreInOrder(kind: StoreKind, restarts: Bool) async throws {
         // A file for each message costs two syncs.
-        let count = kind == .directory ? 1_000 : 10_000
+        let count = kind == .journal && restarts ? 10_000 : 1_000
         try await withBroker(kind, { $0.recordLimit = count }) { broker, store in
             let change: @Sendable (inout Configuration) -> Void = {
                 $0.limits.memoryBytes = 2_000
@@ -34,7 +34,7 @@ import Testing
     func deliveriesAreFoundAgainByTheirKey(kind: StoreKind) async throws {
         try await withBroker(kind) { broker, store in
             let first = try MQTTClient(settings(broker, in: store()))
-            for number in 0..<600 {
+            for number in 0..<300 {
                 let qos = number % 2 == 0 ? QoS.atLeastOnce : .exactlyOnce
                 _ = try first.submit(Publication(number, to: "t/\(number)", qos, key: number % 3 == 0 ? nil : "order-\(number)"))
             }
@@ -42,23 +42,23 @@ import Testing
             await first.close()
             let second = try MQTTClient(settings(broker, in: store()))
             let found = try await second.deliveries.all()
-            #expect(found.map(\.topic) == (0..<600).map { "t/\($0)" } + ["last"])
-            #expect(found.prefix(600).map(\.correlationKey) == (0..<600).map { $0 % 3 == 0 ? nil : "order-\($0)" })
-            #expect(found.map(\.qos) == (0..<601).map { $0 % 2 == 0 && $0 < 600 ? .atLeastOnce : .exactlyOnce })
+            #expect(found.map(\.topic) == (0..<300).map { "t/\($0)" } + ["last"])
+            #expect(found.prefix(300).map(\.correlationKey) == (0..<300).map { $0 % 3 == 0 ? nil : "order-\($0)" })
+            #expect(found.map(\.qos) == (0..<301).map { $0 % 2 == 0 && $0 < 300 ? .atLeastOnce : .exactlyOnce })
             #expect(found.last?.correlationKey == "last" && found.last?.retain == true && found.last?.payloadCount == 4)
-            let order = try #require(found.first { $0.correlationKey == "order-301" }).delivery
+            let order = try #require(found.first { $0.correlationKey == "order-151" }).delivery
             // An earlier run may have sent it.
             #expect(!order.withdraw())
             try await order.stored()
             let late = try await second.publish(Publication(Payload("late"), to: "late", .atLeastOnce, correlationKey: "late"))
-            #expect(try await second.deliveries.all().count == 602)
+            #expect(try await second.deliveries.all().count == 302)
             #expect(late.withdraw())
             try await second.run { client in
                 _ = try await order.completed
                 for delivery in found { _ = try await delivery.delivery.completed }
                 #expect(try await client.deliveries.all().isEmpty)
             }
-            #expect(try await broker.received.map(\.topic) == (0..<600).map { "t/\($0)" } + ["last"])
+            #expect(try await broker.received.map(\.topic) == (0..<300).map { "t/\($0)" } + ["last"])
             #expect(try store().keys() == [.client])
         }
     }

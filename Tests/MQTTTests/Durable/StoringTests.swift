@@ -4,7 +4,7 @@ import NIOCore
 import Testing
 
 /// When a publish of a durable session counts as accepted, and what is told meanwhile.
-@Suite(.timeLimit(.minutes(1))) struct StoringTests {
+@Suite(.timeLimit(.minutes(4))) struct StoringTests {
     @Test(arguments: [QoS.atLeastOnce, .exactlyOnce])
     func publishReturnsWhenStored(qos: QoS) async throws {
         let store = ScriptedStore()

@@ -36,8 +36,8 @@ public struct BrokerConfiguration: Sendable {
     public var payloadsAreUnique = false
 
     /// Promises that no client goes on with a session of an earlier process. DUP on the first PUBLISH that the broker ever sees of a
-    /// client is a violation then, not a suspicion: an earlier process may have sent it, in vain. With unique payloads, so is a resend in the
-    /// wrong order: an earlier process may have seen it acknowledged, and its removal was lost with the power.
+    /// client is a violation then, not a suspicion: an earlier process may have sent it, in vain. With unique payloads, so is a resend in
+    /// the wrong order: an earlier process may have seen it acknowledged, and its removal was lost with the power.
     public var sessionsAreVolatile = false
 
     /// Whether each received message becomes an output (see ``BrokerModel/Output/published(_:)``).

@@ -3,7 +3,7 @@ import MQTTTesting
 import Testing
 
 /// Sessions that go on in another client, over any number of ends.
-@Suite(.timeLimit(.minutes(1))) struct ResumptionTests {
+@Suite(.timeLimit(.minutes(4))) struct ResumedClientTests {
     @Test(arguments: StoreKind.allCases)
     func whatAClientThatNeverRanAcceptedIsDeliveredByTheNext(kind: StoreKind) async throws {
         try await withBroker(kind) { broker, store in

@@ -3,7 +3,7 @@ import MQTTTesting
 import Testing
 
 /// What a store that cannot be written does to each flow: it stalls what depends on it, and loses nothing that was accepted.
-@Suite(.timeLimit(.minutes(1))) struct FailingStoreTests {
+@Suite(.timeLimit(.minutes(4))) struct FailingStoreFlowTests {
     @Test(arguments: [QoS.atLeastOnce, .exactlyOnce])
     func aPublishFailsAndAFollowingOneIsRefused(qos: QoS) async throws {
         let store = ScriptedStore()

@@ -1,1 +1,0 @@
-../../Tests/DiskSimulation/SimulatedDisk.swift

@@ -1,0 +1,64 @@
+import ArgumentParser
+import MQTT
+
+/// Encryption, and what is between here and the broker.
+struct SecurityArguments: ParsableArguments {
+    @Option(name: .customLong("cafile"), parsing: .unconditional, help: ArgumentHelp("Trusted certificates, PEM.", valueName: "file"))
+    var authorities: String?
+
+    @Option(
+        name: .customLong("capath"), parsing: .unconditional,
+        help: ArgumentHelp("Trusted certificates, as openssl rehash makes it.", valueName: "directory"))
+    var authorityPath: String?
+
+    @Option(name: .customLong("cert"), parsing: .unconditional, help: ArgumentHelp("The client's certificate, PEM.", valueName: "file"))
+    var certificate: String?
+
+    @Option(name: .customLong("key"), parsing: .unconditional, help: ArgumentHelp("The key of that certificate, PEM.", valueName: "file"))
+    var key: String?
+
+    @Flag(name: .customLong("tls-use-os-certs"), help: "TLS, with what the system trusts.")
+    var usesSystemAuthorities = false
+
+    @Option(
+        name: .customLong("tls-alpn"), parsing: .unconditional, help: ArgumentHelp("The application protocol to offer.", valueName: "name"))
+    var applicationProtocol: String?
+
+    @Option(name: .customLong("tls-version"), help: ArgumentHelp("The least version: tlsv1.2 or tlsv1.3.", valueName: "version"))
+    var version: String?
+
+    @Option(
+        name: .customLong("proxy"), parsing: .unconditional,
+        help: ArgumentHelp("socks5h://user:password@host:port, or http://host:port.", valueName: "url"))
+    var proxy: String?
+
+    @Option(
+        name: [.customShort("A"), .customLong("bind")], parsing: .unconditional,
+        help: ArgumentHelp("The address to connect from.", valueName: "address"))
+    var localAddress: String?
+
+    /// Whether the connection is to be encrypted, whatever the URL says.
+    var hasTLS: Bool {
+        [authorities, authorityPath, certificate, key, applicationProtocol, version].contains { $0 != nil } || usesSystemAuthorities
+    }
+
+    func validate() throws {
+        if authorities != nil, authorityPath != nil { throw ValidationError("Either --cafile or --capath.") }
+        if (certificate == nil) != (key == nil) { throw ValidationError("--cert and --key go together.") }
+        if let version, !["tlsv1.2", "tlsv1.3"].contains(version) { throw ValidationError("--tls-version is tlsv1.2 or tlsv1.3.") }
+    }
+
+    /// - Parameter isURL: Then the scheme has said whether there is TLS.
+    func apply(to broker: inout Broker, isURL: Bool) throws(MQTTError) {
+        if let proxy { broker.proxy = try Proxy(proxy) }
+        broker.socket.bindAddress = localAddress
+        guard hasTLS else { return }
+        guard broker.tls != nil || !isURL else { throw .denied("these options are for TLS: the URL is mqtts:// or wss:// then") }
+        var options = broker.tls ?? TLSOptions()
+        if let file = authorities ?? authorityPath { options.roots = .file(file) }
+        if let certificate, let key { options.clientCertificate = TLSOptions.ClientCertificate(chain: .file(certificate), key: .file(key)) }
+        if let applicationProtocol { options.applicationProtocols = [applicationProtocol] }
+        if version == "tlsv1.3" { options.minimumVersion = .v1_3 }
+        broker.tls = options
+    }
+}
