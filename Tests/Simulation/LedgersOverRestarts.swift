@@ -112,7 +112,8 @@ extension InboundLedger {
                 continue
             }
             known[packetID] = nil
-            if removals[packetID] != nil { continue }
+            // The session that it belonged to is lost, or its exchange was at its end.
+            if removals[packetID] != nil || forgotten[packetID] == message { continue }
             if received[message].isConfirmed {
                 return (.exactlyOnce, "PUBREC \(packetID) went out, and the next process knows nothing of it")
             }
