@@ -155,9 +155,12 @@ class Tunnel:
         threading.Thread(target=self.outward, daemon=True).start()
 
     def inward(self):
-        while data := self.stream.read():
-            self.near.sendall(data)
-        self.near.close()
+        try:
+            while data := self.stream.read():
+                self.near.sendall(data)
+            self.near.shutdown(socket.SHUT_RDWR)    # closing it alone would wait for the other thread, which reads it
+        except OSError:
+            pass
 
     def outward(self):
         try:
