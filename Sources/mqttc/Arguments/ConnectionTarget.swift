@@ -89,7 +89,7 @@ extension ConnectionArguments {
     /// How messages name the broker. Without user and password.
     var brokerName: String {
         if let socketPath { return socketPath }
-        guard let connectionURL else { return "\(host ?? "localhost"):\(port ?? 1883)" }
+        guard let connectionURL else { return "\(host ?? "localhost"):\(port ?? (security.hasTLS ? 8883 : 1883))" }
         guard let at = connectionURL.broker.lastIndex(of: "@"), let scheme = connectionURL.broker.firstRange(of: "://"),
             scheme.upperBound <= at
         else { return connectionURL.broker }
