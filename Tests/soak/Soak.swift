@@ -16,10 +16,16 @@ struct Soak: AsyncParsableCommand {
     @Option(help: "For the choice of the faults.") var seed: UInt64 = 1
     @Option(help: "Seconds between the lines of the table.") var sample = 60
 
+    @Option(help: "Who is behind the proxy: publisher, subscriber, or both.") var faulty = "both"
+
     func run() async throws {
+        guard let roles = faulty == "both" ? Set(SoakRun.Role.allCases) : SoakRun.Role(rawValue: faulty).map({ [$0] }) else {
+            throw ValidationError("--faulty must be publisher, subscriber or both")
+        }
         let run = try await SoakRun(
             SoakRun.Settings(
-                brokerPort: port, duration: .seconds(seconds), faultInterval: .milliseconds(faultEvery), rate: rate, seed: seed))
+                brokerPort: port, duration: .seconds(seconds), faultInterval: .milliseconds(faultEvery), rate: rate, seed: seed,
+                faulty: roles))
         let report = SoakReport()
         let reporting = Task { await self.report(run, report) }
         try await run.run()

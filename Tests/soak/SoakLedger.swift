@@ -16,6 +16,8 @@ struct SoakLedger: Sendable {
     private(set) var changed = 0
     /// Ended without the broker's acknowledgement.
     private(set) var failed: [String] = []
+    /// A number, and the one that came before it.
+    private(set) var firstReordered: (number: Int, behind: Int)?
     private var came: [UInt64]
     private var last = -1
 
@@ -27,6 +29,10 @@ struct SoakLedger: Sendable {
 
     var topic: String { "soak/\(qos.rawValue)" }
     var lost: Int { accepted - delivered }
+    /// The first few that never came.
+    var lostNumbers: [Int] {
+        Array((0..<accepted).lazy.filter { $0 / 64 >= came.count || came[$0 / 64] & UInt64(1) << UInt64($0 % 64) == 0 }.prefix(10))
+    }
 
     mutating func accept() { accepted += 1 }
 
@@ -41,7 +47,10 @@ struct SoakLedger: Sendable {
         if came[word] & bit != 0 { return doubled += 1 }
         came[word] |= bit
         delivered += 1
-        if number < last { reordered += 1 }
+        if number < last {
+            reordered += 1
+            if firstReordered == nil { firstReordered = (number, last) }
+        }
         last = max(last, number)
     }
 

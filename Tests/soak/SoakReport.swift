@@ -69,9 +69,11 @@ final class SoakReport: Sendable {
             print(right("\(ledger.qos.rawValue)", 4) + numbers.map { right("\($0)", 12) }.joined())
             let name = "QoS \(ledger.qos.rawValue)"
             if ledger.accepted == 0 { complaints.append("\(name): nothing was accepted") }
-            if ledger.lost != 0 { complaints.append("\(name): \(ledger.lost) lost") }
+            if ledger.lost != 0 { complaints.append("\(name): \(ledger.lost) lost, the first: \(ledger.lostNumbers)") }
             if ledger.changed != 0 { complaints.append("\(name): \(ledger.changed) changed") }
-            if ledger.reordered != 0 { complaints.append("\(name): \(ledger.reordered) out of order") }
+            if let (number, behind) = ledger.firstReordered {
+                complaints.append("\(name): \(ledger.reordered) out of order, the first is \(number) behind \(behind)")
+            }
             if ledger.qos == .exactlyOnce, ledger.doubled != 0 { complaints.append("\(name): \(ledger.doubled) doubled") }
             if let first = ledger.failed.first { complaints.append("\(name): \(ledger.failed.count) failed, the first: \(first)") }
         }

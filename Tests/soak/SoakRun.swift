@@ -13,6 +13,13 @@ final class SoakRun: Sendable {
         /// Messages a second, of each level.
         var rate: Int
         var seed: UInt64
+        /// Who is behind the proxy; the other one has the broker's own port.
+        var faulty: Set<Role>
+    }
+
+    enum Role: String, CaseIterable, Sendable {
+        case publisher
+        case subscriber
     }
 
     struct Progress: Sendable {
@@ -38,8 +45,8 @@ final class SoakRun: Sendable {
 
     /// Returns when everything accepted has come to its end, or nothing has moved for a minute.
     func run() async throws {
-        let publisher = try client("soak-publisher")
-        let subscriber = try client("soak-subscriber")
+        let publisher = try client(.publisher)
+        let subscriber = try client(.subscriber)
         try await subscriber.run { subscriber in
             let filters = self.progress.withLock { $0.ledgers.map { Subscription($0.topic, atMost: $0.qos) } }
             _ = try await subscriber.subscribe(to: filters, timeout: .seconds(10))
@@ -55,8 +62,10 @@ final class SoakRun: Sendable {
         try await proxy.stop()
     }
 
-    private func client(_ id: String) throws(MQTTError) -> MQTTClient {
-        var configuration = Configuration(broker: .tcp(host: "127.0.0.1", port: proxy.port), session: .volatile(id: id))
+    private func client(_ role: Role) throws(MQTTError) -> MQTTClient {
+        let port = settings.faulty.contains(role) ? proxy.port : settings.brokerPort
+        var configuration = Configuration(
+            broker: .tcp(host: "127.0.0.1", port: port), session: .volatile(id: "soak-\(role.rawValue)"))
         configuration.reconnect.minimum = .milliseconds(10)
         configuration.reconnect.maximum = .milliseconds(500)
         configuration.reconnect.stableTime = .milliseconds(100)

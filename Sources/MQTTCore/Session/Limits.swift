@@ -16,9 +16,9 @@ public struct Limits: Sendable, Equatable {
     public var memoryBytes = 16 << 20
     /// QoS 1 and 2 publishes on the wire at a time, 1 to 49,152. Beyond, accepted ones wait in order.
     public var inFlight = 100
-    /// QoS 2 publishes among them, 1 to 49,152. Mosquitto as it comes (`max_inflight_messages 20`) ends the connection of a 3.1.1
-    /// client at the 21st.
-    public var exactlyOnceInFlight = 20
+    /// QoS 2 publishes among them, 1 to 49,152. Mosquitto 2.0.11 as it comes (`max_inflight_messages 20`) ends the connection of a
+    /// 3.1.1 client at the 21st, and while it has 20 it acknowledges QoS 1 publishes and drops them.
+    public var exactlyOnceInFlight = 19
     /// Requests (subscribe, unsubscribe, ping) without an answer yet, 1 to 16,383. Beyond: ``MQTTError/Code/tooManyRequests``.
     public var requests = 1_000
     /// Bytes of packets that wait for the operating system to take them. Beyond, a QoS 0 `publish` waits, and `submit` of QoS 0

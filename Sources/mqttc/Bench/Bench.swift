@@ -85,7 +85,7 @@ struct LoadArguments: ParsableArguments {
         name: [.customShort("M"), .customLong("max-inflight")],
         help: ArgumentHelp(
             "Messages of a client on the wire at a time. (default: the window, at QoS 2 20 at most)",
-            discussion: "Mosquitto as it comes ends the connection at the 21st of QoS 2.", valueName: "count"))
+            discussion: "Mosquitto as it comes ends the connection at the 21st of QoS 2, and drops QoS 1 beside 20.", valueName: "count"))
     var inFlight: Int?
 
     @Option(
@@ -106,7 +106,7 @@ struct LoadArguments: ParsableArguments {
         configuration.limits.atLeastOnce = window
         configuration.limits.exactlyOnce = window
         configuration.limits.inFlight = inFlight ?? window
-        configuration.limits.exactlyOnceInFlight = inFlight ?? min(window, 20)
+        configuration.limits.exactlyOnceInFlight = inFlight ?? min(window, 19)
         configuration.limits.queuedBytes = .max
         configuration.whenQueueIsFull = .wait
     }

@@ -23,7 +23,7 @@ struct OutboxRun: Sendable {
             configuration.limits.exactlyOnce = 50_000_000
             configuration.limits.queuedBytes = .max
             configuration.limits.inFlight = command.inFlight ?? Publisher.window
-            configuration.limits.exactlyOnceInFlight = command.inFlight ?? 20
+            configuration.limits.exactlyOnceInFlight = command.inFlight ?? 19
         }
         try await running.run { client in
             for damage in client.storeDamage { Complaints.say("outbox: \(damage)") }

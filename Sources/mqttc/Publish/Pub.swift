@@ -128,7 +128,7 @@ struct Pub: AsyncParsableCommand {
             configuration.limits.atLeastOnce = Publisher.window
             configuration.limits.exactlyOnce = Publisher.window
             configuration.limits.inFlight = command.inFlight ?? Publisher.window
-            configuration.limits.exactlyOnceInFlight = min(command.inFlight ?? 20, 49_152)
+            configuration.limits.exactlyOnceInFlight = min(command.inFlight ?? 19, 49_152)
             configuration.whenQueueIsFull = .wait
         }
         try await running.run { client in
