@@ -13,8 +13,7 @@ MIB = 1 << 20
 class Pipes(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        # Without this Mosquitto drops what a subscriber has not taken yet; and its log would take longer than the messages. With
-        # "max_inflight_messages 0" as well, 2.0.11 stops at 34,000 messages of QoS 1, for mosquitto_sub too.
+        # Without this Mosquitto drops what a subscriber has not taken yet; and its log would take longer than the messages.
         cls.broker = Mosquitto("max_queued_messages 0", quiet=True)
         cls.port = str(cls.broker.port)
         cls.count = 0
@@ -30,8 +29,11 @@ class Pipes(unittest.TestCase):
         options = ["-p", self.port, "-t", topic, "-q", str(qos)]
         child = Child([*subscriber, *options, "-C", str(count)])
         self.broker.wait_for(f" {qos} {topic}\n")
-        status, _, errors = run([*publisher, *options], stdin)
-        self.assertEqual(status, 0, errors)
+        # mosquitto_pub 2.0.11 ends early when its 65,535 packet identifiers begin anew, and what was left is lost.
+        lines = stdin.splitlines(True) if count > 1 and publisher[0] == "mosquitto_pub" else [stdin]
+        for start in range(0, len(lines), 50_000):
+            status, _, errors = run([*publisher, *options], b"".join(lines[start:start + 50_000]))
+            self.assertEqual(status, 0, errors)
         status, output, errors = child.end()
         self.assertEqual(status, 0, errors)
         return output
