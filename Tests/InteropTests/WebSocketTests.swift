@@ -28,15 +28,15 @@ struct WebSocketTests {
         try await exchange(over: secure)
     }
 
-    @Test(
-        "Payloads larger than any frame, and many small ones", .disabled("open: it does not end on a quiet machine"), arguments: [false, true])
+    @Test("Payloads larger than any frame, and many small ones", arguments: [false, true])
     func sizes(_ isEncrypted: Bool) async throws {
         let mosquitto = try await started()
         let broker = try await broker(mosquitto, isEncrypted: isEncrypted)
         try await mosquitto.withClient("client", { $0.broker = broker }) { client in
             try await client.subscribe(to: "size", atMost: .atLeastOnce) { messages in
                 var iterator = messages.makeAsyncIterator()
-                for size in [0, 125, 126, 65_535, 65_536, 3_000_000] {
+                // Mosquitto 2.0.11 gives a WebSocket 4 KiB in each turn of its loop, which is a tenth of a second when nothing else happens.
+                for size in [0, 125, 126, 65_535, 65_536, 300_000] {
                     let payload = (0..<size).map { UInt8(truncatingIfNeeded: $0 % 251) }
                     try await client.publish(Payload(bytes: payload), to: "size", .atLeastOnce)
                     var arrived: [UInt8] = []
@@ -45,7 +45,7 @@ struct WebSocketTests {
                     }
                     #expect(arrived == payload)
                 }
-                // Few: Mosquitto 2.0.11 takes up to a tenth of a second for each message of a WebSocket.
+                // Few, for the same reason.
                 async let sent: Void = client.publish(numbers: 0..<50, to: "size", .atLeastOnce)
                 var arrivals = Arrivals()
                 while arrivals.next < 50, let message = try await iterator.next() { try arrivals.note(message) }

@@ -98,6 +98,57 @@ import Testing
         }
     }
 
+    /// The bytes of a head, wherever they are in a segment, with one of them wrong.
+    private func damaging(_ head: [UInt8], in segment: String, of files: [String: [UInt8]]) throws -> [String: [UInt8]] {
+        var files = files
+        let path = "store/journal-000000000\(segment)"
+        let bytes = try #require(files[path])
+        let place = try #require(bytes.indices.first { bytes[$0...].starts(with: head) })
+        files[path]?[place] ^= 1
+        return files
+    }
+
+    @Test("A damaged copy is reported, and not as a loss: the record is where it was copied from, or to", arguments: ["1", "2"])
+    func copies(_ segment: String) throws {
+        let client = Array("a client with a name".utf8)
+        let disk = SimulatedDisk()
+        let store = JournalSessionStore(at: "store", files: disk)
+        for number in 1...2 as ClosedRange<UInt64> {
+            _ = try store.open()
+            if number == 1 { try store.commit([.put(.client, head: client)]) }
+            try store.commit([.put(.publish(number))])
+            store.close()
+        }
+        disk.files = try damaging(client, in: segment, of: disk.files)
+        let contents = try store.open()
+        #expect(contents.map(\.key) == [.client, .publish(1), .publish(2)])
+        #expect(contents.first?.head == client)
+        #expect(contents.damage.map(\.key) == [nil])
+    }
+
+    @Test("A damaged record that was written again later, or removed, is not lost; one that was removed before is")
+    func words() throws {
+        let disk = SimulatedDisk()
+        let store = JournalSessionStore(at: "store", files: disk)
+        _ = try store.open()
+        let (first, second, third, fourth) = (Array("first".utf8), Array("second".utf8), Array("third".utf8), Array("fourth".utf8))
+        try store.commit([.put(.received(1), head: first), .put(.received(1), head: [])])
+        try store.commit([.put(.publish(2), head: second), .put(.received(2), head: third), .delete(.publish(2))])
+        try store.commit([.put(.inbound(3)), .deleteAllInbound, .put(.inbound(3), head: fourth)])
+        store.close()
+        let files = disk.files
+        for (head, keys, lost) in [
+            (first, [.received(1), .inbound(3)], nil), (second, [.received(1), .inbound(3)], nil),
+            (third, [.received(1), .inbound(3)], nil), (fourth, [.received(1)], .inbound(3)),
+        ] as [([UInt8], Set<RecordKey>, RecordKey?)] {
+            disk.files = try damaging(head, in: "1", of: files)
+            let contents = try store.open()
+            #expect(Set(contents.map(\.key)) == keys)
+            #expect(contents.damage.map(\.key) == [lost], "\(contents.damage)")
+            store.close()
+        }
+    }
+
     @Test("A record within a payload is no record, even where the payload's own header is damaged")
     func embedded() throws {
         let disk = SimulatedDisk()

@@ -16,6 +16,8 @@ struct JournalOpening {
     private var found: [Found] = []
     private var loader = JournalLoader()
     private var damage: [StoreDamage] = []
+    /// Records whose content is damaged, by the place of their report.
+    private var damagedRecords: [Int: RecordKey] = [:]
 
     private init(_ journal: Journal) { self.journal = journal }
 
@@ -74,7 +76,8 @@ struct JournalOpening {
             journal.segments.append(Journal.Segment(number: segment.number, file: segment.file, safeEnd: end, end: length))
         }
         try secure()
-        var (index, contents) = loader.finish()
+        var (index, contents, lost) = loader.finish()
+        name(lost)
         for segment in found { index.files[segment.number] = segment.file }
         journal.nextSequence = loader.lastSequence + 1
         try adopt(index)
@@ -88,8 +91,8 @@ struct JournalOpening {
     private mutating func scan(_ segment: Found, _ length: Int) throws(FileFault) -> Int {
         guard let limit = segment.limit else { return 0 }
         let isLast = segment.number == found.last?.number
-        if limit > segment.size { report(nil, "\(limit - segment.size) bytes are missing at its end", segment) }
-        if segment.header == nil, segment.size >= SegmentHeader.length || !isLast { report(nil, "its header is damaged", segment) }
+        if limit > segment.size { report("\(limit - segment.size) bytes are missing at its end", segment) }
+        if segment.header == nil, segment.size >= SegmentHeader.length || !isLast { report("its header is damaged", segment) }
         var end = min(length, SegmentHeader.length)
         var scanner = SegmentScanner(segment: segment.number, bytes: try segment.file.read(at: 0, count: length))
         while let item = scanner.next() {
@@ -99,21 +102,35 @@ struct JournalOpening {
                 loader.add(header, at: offset, in: segment.number, head: head)
                 end = offset + header.size
             case .damaged(let header, let offset):
-                report(header.action == .put ? header.key : nil, "the record at byte \(offset) is lost", segment)
+                if header.action == .put {
+                    loader.addDamaged(header, report: damage.count)
+                    damagedRecords[damage.count] = header.key
+                }
+                report("the record at byte \(offset) is damaged", segment)
             case .gap(let gap):
                 let isTail = isLast && gap.upperBound == length
                 let cause = isTail ? "a write was cut off by a crash, or they are damaged" : "what they held is lost"
-                report(nil, "\(gap.count) bytes at \(gap.lowerBound) are no record: \(cause)", segment)
+                report("\(gap.count) bytes at \(gap.lowerBound) are no record: \(cause)", segment)
             }
         }
         return end
     }
 
-    private mutating func report(_ key: RecordKey?, _ text: String, _ segment: Found) {
-        let subject = key.map { "\($0): " } ?? ""
-        damage.append(StoreDamage(key, "\(subject)\(journal.path(of: segment.number)): \(text)"))
+    private mutating func report(_ text: String, _ segment: Found) {
+        damage.append(StoreDamage(nil, "\(journal.path(of: segment.number)): \(text)"))
         // Copied away, so that it is reported once or twice, and not for ever.
         journal.compaction.through = max(journal.compaction.through, segment.number)
+    }
+
+    /// Whether a damaged record is lost shows when all others are known.
+    private mutating func name(_ lost: Set<Int>) {
+        for (report, key) in damagedRecords {
+            if lost.contains(report) {
+                damage[report] = StoreDamage(key, "\(key): \(damage[report]), and lost")
+            } else {
+                damage[report].description += ", and not needed: nothing is lost"
+            }
+        }
     }
 
     /// What was read may not be on disk: the process before may have been killed between write and sync. Nor may the names.
