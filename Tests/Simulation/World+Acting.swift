@@ -10,6 +10,7 @@ extension World {
         if application.needsSubscription, shell.isOnline { subscribeAgain() }
         guard !isCalm else { return }
         after(1 + dice.below(pause), .application)
+        guard !shell.isDown else { return }  // the subscription was its last act
         switch dice.below(100) {
         case 0..<2: request(.ping) { .ping($0) }
         case 2..<4:
