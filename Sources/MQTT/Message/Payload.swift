@@ -65,7 +65,8 @@ public struct Payload: Sendable {
     ///
     /// - Throws: ``MQTTError/Code/invalidArgument`` when there are more than `limit`, and nothing was read;
     ///   ``MQTTError/Code/connectionLost`` when a received payload broke off: the message is not acknowledged, and at QoS 1 and 2
-    ///   comes again; ``MQTTError/Code/payloadUnavailable`` when a source cannot be read.
+    ///   comes again; ``MQTTError/Code/payloadUnavailable`` when a source cannot be read, or when the next message was asked for, which
+    ///   drops the rest of a received payload; ``MQTTError/Code/canceled``: reading can go on.
     public func collect(upTo limit: Int) async throws(MQTTError) -> ByteBuffer {
         guard count <= limit else { throw .denied("the payload has \(count) bytes, more than \(limit)") }
         if let buffer { return buffer }
