@@ -34,8 +34,8 @@ public final class MQTTClient: Sendable {
     /// Canceling the task says DISCONNECT, without waiting for what was accepted.
     ///
     /// - Throws: What ended it: with ``Configuration/retriesFirstConnect`` off, the failure of the first attempt (with several brokers,
-    ///   of the last one that was asked); a refusal whose reaction is ``ReconnectPolicy/Reaction/end``. ``MQTTError/Code/closed`` when it had ended
-    ///   before, ``MQTTError/Code/invalidArgument`` when it runs already.
+    ///   of the last one that was asked); a refusal whose reaction is ``ReconnectPolicy/Reaction/end``.
+    ///   ``MQTTError/Code/closed`` when it had ended before, ``MQTTError/Code/invalidArgument`` when it runs already.
     public func run() async throws(MQTTError) {
         try engine.start()
         try await untilEnded()
