@@ -2,8 +2,8 @@ public import NIOCore
 
 /// The content of a message, in memory or as a stream. It is the only door to `ByteBuffer`.
 ///
-/// A payload that fits the read buffer is in memory, and costs no copy: it is a slice of what was read. A larger one that was
-/// received is streamed: its bytes arrive while they are asked for, so memory does not grow with its size.
+/// A received payload of up to 256 KiB is in memory, and most cost no copy: they are slices of what was read. A larger one is streamed,
+/// unless all of it came in one read: its bytes arrive while they are asked for, so memory does not grow with its size.
 public struct Payload: Sendable {
     enum Storage: Sendable {
         case buffer(ByteBuffer)
