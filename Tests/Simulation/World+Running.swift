@@ -102,7 +102,8 @@ extension World {
     private var hasNothingOpen: Bool {
         // A publish that the application gave up may still have an identifier to be set free.
         outbound.open == 0 && shell.session.outboundBase == shell.session.outboundEnd && requests.open == 0 && application.isIdle
-            && !application.needsSubscription && shell.outbound.isEmpty && storage.issued == storage.storedUpTo && connections[Int(shell.link) - 1].toBroker.count == 0
+            && !application.needsSubscription && shell.outbound.isEmpty && storage.issued == storage.storedUpTo
+            && connections[Int(shell.link) - 1].toBroker.count == 0
             && connections[Int(shell.link) - 1].toClient.count == 0 && broker.pendingCount(of: World.clientID) == 0
             && broker.unreleasedCount(of: World.clientID) == 0
     }
