@@ -39,6 +39,7 @@ private let bans: [Ban] = [
     Ban(
         tokens: ["debugPrint", "("], replacement: "the user's Logger; a library owns no standard output", scope: isLibrary,
         unlessAfter: [".", "func"]),
+    Ban(tokens: ["Mutex", "<", "(", "@", "Sendable"], replacement: "`Mutex<Callback?>`: a bare closure is wrapped anew at each look at it"),
     Ban(tokens: ["Task", ".", "sleep"], replacement: waiting, scope: isTest),
     Ban(tokens: ["Thread", ".", "sleep"], replacement: waiting, scope: isTest),
     Ban(tokens: ["usleep", "("], replacement: waiting, scope: isTest),

@@ -58,6 +58,8 @@ private let nameSamples = [
     Sample(rule: "nanosleep( is banned", text: "nanosleep(&a, nil)\n", lines: []),
     Sample(rule: "sleep( is banned", path: test, text: "sleep(1)\n", lines: [1]),
     Sample(rule: "sleep( is banned", path: test, text: "clock.sleep(a)\nfunc sleep() {}\n", lines: []),
+    Sample(rule: "Mutex<(@Sendable is banned", text: "let a = Mutex<(@Sendable () -> Void)?>(nil)\n", lines: [1]),
+    Sample(rule: "Mutex<(@Sendable is banned", text: "let a = Mutex<(any Channel)?>(nil)\n", lines: []),
     Sample(rule: "DispatchQueue is banned", text: "let a = DispatchQueue(label: b)\n", lines: [1]),
     Sample(rule: "DispatchQueue is banned", text: "let a = \"DispatchQueue\"\n", lines: []),
     Sample(

@@ -10,7 +10,7 @@ final class SoakReport: Sendable {
     }
 
     /// Beyond these the process grew: SwiftNIO's and the allocator's caches need some room to fill.
-    private static let memoryGrowthLimit = 48
+    private static let memoryGrowthLimit = 16
     private static let descriptorGrowthLimit = 8
 
     private let state = Mutex(State())

@@ -52,7 +52,7 @@ final class MessageQueue: Sendable {
     private let giveBack: @Sendable ([Received]) -> Void
     private let state = Mutex(State())
     /// Called when messages were left behind.
-    private let onUnattended = Mutex<(@Sendable () -> Void)?>(nil)
+    private let onUnattended = Mutex<Callback?>(nil)
 
     init(
         limits: Limits, gate: ReadGate, releases: ReleaseBox, consumers: ConsumerTable,
@@ -66,7 +66,7 @@ final class MessageQueue: Sendable {
     }
 
     var firstTopic: String? { state.withLock { $0.items.first?.message.topic } }
-    func onUnattended(_ action: @escaping @Sendable () -> Void) { onUnattended.withLock { $0 = action } }
+    func onUnattended(_ action: @escaping @Sendable () -> Void) { onUnattended.withLock { $0 = Callback(action) } }
 
     /// Whether messages wait that nobody is there to ask for.
     var isUnattended: Bool { state.withLock { $0.iterators == 0 && !$0.items.isEmpty } }

@@ -7,12 +7,12 @@ internal import Synchronization
 final class ReadGate: Sendable {
     private let closers = Atomic<Int>(0)
     private let eventLoop: any EventLoop
-    private let changed = Mutex<(@Sendable () -> Void)?>(nil)
+    private let changed = Mutex<Callback?>(nil)
 
     init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
     /// Calls `action` on the event loop whenever the gate opens or closes.
-    func onChange(_ action: @escaping @Sendable () -> Void) { changed.withLock { $0 = action } }
+    func onChange(_ action: @escaping @Sendable () -> Void) { changed.withLock { $0 = Callback(action) } }
 
     var isOpen: Bool { closers.load(ordering: .acquiring) == 0 }
 
@@ -26,6 +26,6 @@ final class ReadGate: Sendable {
 
     private func notify() {
         guard let action = changed.withLock({ $0 }) else { return }
-        eventLoop.execute(action)
+        eventLoop.execute { action() }
     }
 }

@@ -37,12 +37,12 @@ final class ReleaseBox: Sendable {
     private let keptBelow = Atomic<UInt64>(0)
     private let staleBelow = Atomic<UInt64>(0)
     private let eventLoop: any EventLoop
-    private let action = Mutex<(@Sendable () -> Void)?>(nil)
+    private let action = Mutex<Callback?>(nil)
 
     init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
     /// Calls `action` on the event loop when there is something to take.
-    func onRelease(_ action: @escaping @Sendable () -> Void) { self.action.withLock { $0 = action } }
+    func onRelease(_ action: @escaping @Sendable () -> Void) { self.action.withLock { $0 = Callback(action) } }
 
     func release(_ received: Received) {
         if case .stream(let stream) = received.message.payload.storage { stream.skip() }
@@ -51,7 +51,7 @@ final class ReleaseBox: Sendable {
             receipts.append(received.receipt)
             return receipts.count == 1
         }
-        if isFirst, let action = action.withLock({ $0 }) { eventLoop.execute(action) }
+        if isFirst, let action = action.withLock({ $0 }) { eventLoop.execute { action() } }
     }
 
     func takeAll() -> [Receipt] {
