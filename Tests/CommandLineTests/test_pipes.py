@@ -8,6 +8,7 @@ from support import Child, Mosquitto, environment, mqttc, run
 
 LINES = int(os.environ.get("MQTTC_TEST_LINES", "100000"))
 MIB = 1 << 20
+LIMIT = 300     # seconds: 100,000 messages of QoS 2 take Mosquitto a while, on a busy machine all the more
 
 
 class Pipes(unittest.TestCase):
@@ -29,9 +30,9 @@ class Pipes(unittest.TestCase):
         options = ["-p", self.port, "-t", topic, "-q", str(qos)]
         child = Child([*subscriber, *options, "-C", str(count)])
         self.broker.wait_for(f" {qos} {topic}\n")
-        status, _, errors = run([*publisher, *options], stdin)
+        status, _, errors = run([*publisher, *options], stdin, LIMIT)
         self.assertEqual(status, 0, errors)
-        status, output, errors = child.end()
+        status, output, errors = child.end(limit=LIMIT)
         self.assertEqual(status, 0, errors)
         return output
 

@@ -35,7 +35,7 @@ struct WebSocketTests {
         try await mosquitto.withClient("client", { $0.broker = broker }) { client in
             try await client.subscribe(to: "size", atMost: .atLeastOnce) { messages in
                 var iterator = messages.makeAsyncIterator()
-                // Mosquitto 2.0.11 gives a WebSocket 4 KiB in each turn of its loop, which is a tenth of a second when nothing else happens.
+                // Mosquitto 2.0.11 gives a WebSocket 4 KiB in each turn of its loop: a tenth of a second when nothing else happens.
                 for size in [0, 125, 126, 65_535, 65_536, 300_000] {
                     let payload = (0..<size).map { UInt8(truncatingIfNeeded: $0 % 251) }
                     try await client.publish(Payload(bytes: payload), to: "size", .atLeastOnce)

@@ -24,6 +24,44 @@ import Testing
         try await server.close()
     }
 
+    #if os(Linux)
+        @Test("Unix: the same over a name in the abstract namespace, and a name that nobody listens to")
+        func connectsToAnAbstractName() async throws {
+            let name = "mqtt-dialer-\(UInt64.random(in: .min ... .max))"
+            let server = try await ServerBootstrap(group: group).withBoundSocket(AbstractListener.descriptor(name)).get()
+            try await check(UnixDialer(path: "@\(name)"))
+            try await server.close()
+            let error = await #expect(throws: IOError.self) { try await check(UnixDialer(path: "@\(name)")) }
+            #expect(error.map(NetworkFailure.text) == "connection refused")
+        }
+    #endif
+
+    @Test("Paths of Unix sockets that cannot be are refused")
+    func paths() {
+        for path in ["", "@", "a\0b", String(repeating: "a", count: 104)] {
+            #expect(throws: MQTTError.self) { try UnixDialer(path: path).check() }
+        }
+        #expect(throws: Never.self) { try UnixDialer(path: "./@file").check() }
+    }
+
+    @Test("Why there is no connection is said in words of the network")
+    func failures() async throws {
+        func text(_ dialer: any Dialer) async -> String {
+            do {
+                try await check(dialer)
+                return "connected"
+            } catch {
+                return NetworkFailure.text(error)
+            }
+        }
+        let server = try await ServerBootstrap(group: group).bind(host: "127.0.0.1", port: 0).get()
+        let port = try #require(server.localAddress?.port)
+        try await server.close()
+        #expect(await text(TCPDialer(host: "127.0.0.1", port: port)) == "127.0.0.1:\(port): connection refused")
+        #expect(await text(TCPDialer(host: "name.invalid", port: port)) == "the name name.invalid is not known")
+        #expect(await text(UnixDialer(path: "/nonexistent/socket")) == "there is no such socket")
+    }
+
     @Test("Nobody listens: the attempt fails")
     func refused() async throws {
         let server = try await ServerBootstrap(group: group).bind(host: "127.0.0.1", port: 0).get()

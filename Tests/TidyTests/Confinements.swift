@@ -5,6 +5,7 @@ private let unsafeFiles: Set<String> = [
     "Sources/MQTTCore/Wire/PacketWriter.swift",  // the memory is the outbound buffer's own; every write is checked against its end
     "Sources/MQTTPersistence/System/SystemCalls.swift",  // paths and buffers go to the C library for the length of a call
     "Sources/MQTTPersistence/System/SystemThread.swift",  // pthread_create takes a retained box, poll an array of one descriptor
+    "Sources/MQTTTransport/Socket/AbstractSocket.swift",  // a name is copied into sockaddr_un, which connect(2) reads
     "Sources/MQTTTransport/WebSocket/WebSocketMask.swift",  // masks from one ByteBuffer into another, inside of their calls
     "Sources/MQTT/Driver/OutboundBuffer.swift",  // hands PacketWriter the memory of a ByteBuffer, and takes back how much was written
     "Sources/MQTT/Driver/TaskIdentity.swift",  // reads the hash of the current task, inside of the call that guarantees it
@@ -20,6 +21,7 @@ private let unsafeFiles: Set<String> = [
     "Sources/mqttc/System/EventLoopExecutor.swift",  // runs a job that the runtime hands over, once
     "Tests/CommandTests/OutputPipe.swift",  // pipe(2) fills an array of two descriptors
     "Tests/InteropTests/ChildProcess.swift",  // posix_spawn, pipe and waitpid take pointers
+    "Tests/MQTTTransportTests/AbstractListener.swift",  // a name is copied into sockaddr_un, which bind(2) reads
     "Tests/SanitizerMutex/SanitizerMutex.swift",  // a pthread mutex and what it protects must not move; both live until deinit
 ]
 

@@ -32,8 +32,9 @@ public struct Delivery: Sendable {
         case interrupted(MQTTError)
         /// The broker has it. At QoS 0: the operating system has it.
         case completed(Outcome)
-        /// It ended without that: ``MQTTError/Code/suspended``, ``MQTTError/Code/withdrawn``, ``MQTTError/Code/payloadUnavailable``,
-        /// ``MQTTError/Code/evicted``, ``MQTTError/Code/expired``, ``MQTTError/Code/persistence``.
+        /// It ended without that: ``MQTTError/Code/suspended``, ``MQTTError/Code/withdrawn``, ``MQTTError/Code/abandoned``,
+        /// ``MQTTError/Code/payloadUnavailable``, ``MQTTError/Code/evicted``, ``MQTTError/Code/expired``,
+        /// ``MQTTError/Code/persistence``.
         case failed(MQTTError)
     }
 
@@ -52,8 +53,8 @@ public struct Delivery: Sendable {
     ///
     /// - Throws: ``MQTTError/Code/submissionInterrupted`` (QoS 0): the connection was lost before all bytes were taken; part of
     ///   them may have gone out. ``MQTTError/Code/suspended``: the client ended before the broker had it.
-    ///   ``MQTTError/Code/withdrawn``, ``MQTTError/Code/payloadUnavailable``, ``MQTTError/Code/evicted``,
-    ///   ``MQTTError/Code/expired``, ``MQTTError/Code/persistence``: it will not be sent.
+    ///   ``MQTTError/Code/withdrawn``, ``MQTTError/Code/abandoned``, ``MQTTError/Code/payloadUnavailable``,
+    ///   ``MQTTError/Code/evicted``, ``MQTTError/Code/expired``, ``MQTTError/Code/persistence``: it will not be sent again.
     ///   ``MQTTError/Code/deliveryStalled``: the answer cannot come while this task does not ask for the messages in its own full
     ///   queue; the delivery goes on.
     public var completed: Outcome {
@@ -98,6 +99,20 @@ public struct Delivery: Sendable {
         case .buffered: false
         case .accepted(let engine, let serial, let record): engine.withdraw(serial, record)
         case .scripted(let script): script.withdraw()
+        }
+    }
+
+    /// Gives the publish up, whether it was sent or not: for a message that the broker ends each connection for, which would be sent
+    /// again for ever, ahead of all others. Returns whether that ended it.
+    ///
+    /// What was never sent is taken back, as by ``withdraw()``. What may have been sent ends with ``MQTTError/Code/abandoned``: whether
+    /// the broker has it is unknown, and it is not sent again. A connection that it was sent on is closed, and the client connects
+    /// again. At QoS 2 it returns false once the broker has confirmed the message with PUBREC: that delivery goes on to its end.
+    @discardableResult public func abandon() -> Bool {
+        switch storage {
+        case .buffered: false
+        case .accepted(let engine, let serial, let record): engine.abandon(serial, record)
+        case .scripted(let script): script.abandon()
         }
     }
 
@@ -168,8 +183,9 @@ final class DeliveryRecord: Sendable {
         }
     }
 
-    var isWithdrawn: Bool {
-        state.withLock { if case .failure(let error) = $0.result { error.code == .withdrawn } else { false } }
+    /// Whether it failed with that code.
+    func hasEnded(with code: MQTTError.Code) -> Bool {
+        state.withLock { if case .failure(let error) = $0.result { error.code == code } else { false } }
     }
 
     func observe() -> AsyncStream<Delivery.Progress> {

@@ -4,6 +4,7 @@ package protocol DeliveryScript: AnyObject, Sendable {
     var completed: Delivery.Outcome { get async throws(MQTTError) }
     var progress: AsyncStream<Delivery.Progress> { get }
     func withdraw() -> Bool
+    func abandon() -> Bool
 }
 
 extension Delivery {

@@ -12,7 +12,7 @@ public final class MQTTClient: Sendable {
     let engine: Engine
 
     /// - Throws: ``MQTTError/Code/invalidArgument`` or ``MQTTError/Code/unsupported`` for anything in the configuration that cannot
-    ///   be honoured. No connection is made.
+    ///   be honoured; ``MQTTError/Code/persistence`` when the store of a durable session cannot be had. No connection is made.
     public init(
         _ configuration: Configuration, eventLoopGroup: any EventLoopGroup = .singletonMultiThreadedEventLoopGroup, logger: Logger? = nil
     ) throws(MQTTError) {
@@ -33,7 +33,9 @@ public final class MQTTClient: Sendable {
     ///
     /// Canceling the task says DISCONNECT, without waiting for what was accepted.
     ///
-    /// - Throws: What ended it: with ``Configuration/retriesFirstConnect`` off, the failure of the first attempt.
+    /// - Throws: What ended it: with ``Configuration/retriesFirstConnect`` off, the failure of the first attempt (with several brokers,
+    ///   of the last one that was asked); a refusal whose reaction is ``ReconnectPolicy/Reaction/end``.
+    ///   ``MQTTError/Code/closed`` when it had ended before, ``MQTTError/Code/invalidArgument`` when it runs already.
     public func run() async throws(MQTTError) {
         try engine.start()
         try await untilEnded()
@@ -101,7 +103,7 @@ public final class MQTTClient: Sendable {
     /// At QoS 0 it returns when the packet is in the outbound buffer, and waits while that is full. At QoS 1 and 2 it returns when
     /// the message is stored: from then on it will reach the broker, over any number of connections.
     ///
-    /// Not waited for: the broker. See ``Delivery/completed``.
+    /// Not waited for: the broker. See ``Delivery/completed``. With ``QueueFullAction/wait`` a full queue is waited for.
     ///
     /// - Parameters:
     ///   - payload: The content, of up to 256 MiB.
@@ -109,11 +111,20 @@ public final class MQTTClient: Sendable {
     ///   - qos: The guarantee.
     ///   - retain: The broker keeps it for those who subscribe later, in place of the one before [MQTT-3.3.1-10].
     ///   - until: At QoS 0, whether to wait for the operating system to take all bytes.
-    /// - Throws: ``MQTTError/Code/invalidArgument``: nothing happened. ``MQTTError/Code/down`` (QoS 0): there is no connection,
-    ///   nothing was sent. ``MQTTError/Code/tooManyRequests`` (QoS 1 and 2): the queue is full, nothing was stored.
-    ///   ``MQTTError/Code/closed``. ``MQTTError/Code/canceled``: nothing was sent.
-    ///   ``MQTTError/Code/submissionInterrupted`` (QoS 0, `until: .written`): part of it may have gone out.
-    ///   ``MQTTError/Code/abandoned`` (QoS 0, `until: .written`): canceled after it was buffered.
+    /// - Throws: ``MQTTError/Code/invalidArgument``: nothing happened. ``MQTTError/Code/closed``: the client has ended, nothing was
+    ///   sent or stored. ``MQTTError/Code/canceled``: canceled while it waited for a connection or for room, nothing was sent or stored.
+    ///
+    ///   At QoS 0: ``MQTTError/Code/down``: there is no connection, nothing was sent. With `until: .written`
+    ///   ``MQTTError/Code/submissionInterrupted``: part of it may have gone out; ``MQTTError/Code/abandoned``: canceled after it was
+    ///   buffered.
+    ///
+    ///   At QoS 1 and 2: ``MQTTError/Code/tooManyRequests``: the queue is full, nothing was stored.
+    ///   ``MQTTError/Code/deliveryStalled`` (``QueueFullAction/wait``): there can be no room while this task leaves its own full queue
+    ///   of messages alone, nothing was stored. In a durable session ``MQTTError/Code/persistence``: the store cannot be written, with
+    ///   the fate `notSent` when that was known before, `unknown` when it failed with this message, which may come back with a crash;
+    ///   ``MQTTError/Code/abandoned``: canceled while it was being stored, its delivery may go on;
+    ///   ``MQTTError/Code/payloadUnavailable``: its source could not be read, nothing was stored; and what ended the delivery before it
+    ///   was stored, such as ``MQTTError/Code/evicted``.
     @discardableResult public func publish(
         _ payload: Payload, to topic: String, _ qos: QoS = .atMostOnce, retain: Bool = false, until: Written = .buffered
     ) async throws(MQTTError) -> Delivery {
@@ -130,8 +141,11 @@ public final class MQTTClient: Sendable {
 
     /// Accepts a publish, or refuses it, at once and in call order.
     ///
-    /// - Throws: As ``publish(_:to:_:retain:until:)``; in place of waiting for room in the outbound buffer,
-    ///   ``MQTTError/Code/tooManyRequests``.
+    /// In a durable session it does not wait for the disk, see ``Delivery/stored()``; a payload from a ``PayloadSource`` is refused there
+    /// with ``MQTTError/Code/invalidArgument``, because it would have to be read first.
+    ///
+    /// - Throws: As ``publish(_:to:_:retain:until:)``, but for what comes of waiting. In place of waiting for room in the outbound buffer
+    ///   or in the queue, ``MQTTError/Code/tooManyRequests``; in place of waiting for a connection, ``MQTTError/Code/down`` (QoS 0).
     public func submit(_ payload: Payload, to topic: String, _ qos: QoS = .atMostOnce, retain: Bool = false) throws(MQTTError) -> Delivery {
         try engine.submit(Publication(payload, to: topic, qos, retain: retain))
     }

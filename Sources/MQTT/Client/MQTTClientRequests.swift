@@ -2,7 +2,9 @@
 ///
 /// All of them throw ``MQTTError/Code/down`` (no connection, nothing was sent), ``MQTTError/Code/connectionLost`` (the outcome is
 /// unknown), ``MQTTError/Code/closed``, ``MQTTError/Code/tooManyRequests``, and for a canceled task or a passed time-out
-/// ``MQTTError/Code/canceled`` (never sent) or ``MQTTError/Code/abandoned`` (sent, the outcome is unknown).
+/// ``MQTTError/Code/canceled`` (never sent) or ``MQTTError/Code/abandoned`` (sent, the outcome is unknown). Those with filters throw
+/// ``MQTTError/Code/invalidArgument`` for filters that cannot be. In a loop over messages whose own queue is full, a wait for the answer
+/// ends with ``MQTTError/Code/deliveryStalled``: the answer could not be read, and the outcome is unknown.
 extension MQTTClient {
     /// Received messages that no scoped subscription claims.
     public var messages: Messages { Messages(queue: engine.router.unclaimed) }

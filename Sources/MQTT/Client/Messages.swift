@@ -21,6 +21,9 @@ public struct Messages: AsyncSequence, Sendable {
         /// Acknowledges the message before, and waits for the next one. Nil when the client has ended.
         ///
         /// Cancellation loses nothing: it throws ``MQTTError/Code/canceled``, and `next` can be called again.
+        ///
+        /// - Throws: Also ``MQTTError/Code/subscribeFailed``: the broker had lost the subscription of this scope, and refused to make it
+        ///   again. ``MQTTError/Code/invalidArgument``: another task waits for a message of the same sequence.
         public mutating func next() async throws(MQTTError) -> Message? { try await next(isolation: #isolation) }
 
         /// Acknowledges the message that was handed out last, without asking for another: for leaving a loop early.

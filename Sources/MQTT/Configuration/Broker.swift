@@ -38,7 +38,7 @@ public struct Broker: Sendable, Hashable {
         return broker
     }
 
-    /// Over a Unix domain socket.
+    /// Over a Unix domain socket. On Linux a path that begins with `@` is a name in the abstract namespace; `./@name` is a file.
     public static func unix(path: String) -> Broker { Broker(.unix(path: path)) }
 
     init(_ address: Address) { self.address = address }
@@ -53,7 +53,7 @@ extension Broker: CustomStringConvertible {
             let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
             let path = webSocket?.path.prefix { $0 != "?" } ?? ""
             return "\(scheme)\(tls == nil ? "" : "s")://\(name):\(port)\(path)"
-        case .unix(let path): return "mqtt+unix://\(path)"
+        case .unix(let path): return "mqtt+unix://\(path.hasPrefix("@") ? "/" : "")\(path)"
         }
     }
 }

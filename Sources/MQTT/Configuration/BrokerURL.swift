@@ -21,7 +21,8 @@ extension Broker {
     }
 
     /// From a URL: `mqtt://host`, `mqtts://user:password@host:8883`, `mqtt://[::1]:1883`, `ws://host/mqtt`, `wss://host/mqtt?key=value`
-    /// or `mqtt+unix:///path`. Further settings, such as trusted roots, go into ``tls`` and ``webSocket``.
+    /// or `mqtt+unix:///path` (`mqtt+unix:///@name` in the abstract namespace of Linux). Further settings, such as trusted roots, go
+    /// into ``tls`` and ``webSocket``.
     ///
     /// - Throws: ``MQTTError/Code/invalidArgument`` when it is none. There is no fallback to another scheme.
     public init(_ url: String) throws(MQTTError) {
@@ -50,6 +51,8 @@ extension Broker {
         guard parts.host.isEmpty, parts.port == nil, parts.username == nil, parts.path.hasPrefix("/"), parts.path.utf8.count > 1 else {
             throw .denied("a Unix socket needs a path: mqtt+unix:///path")
         }
-        self.init(.unix(path: try URLParts.decoded(parts.path[...])))
+        let path = try URLParts.decoded(parts.path[...])
+        // A file of that name in the root directory can be written as //@name.
+        self.init(.unix(path: path.hasPrefix("/@") ? String(path.dropFirst()) : path))
     }
 }

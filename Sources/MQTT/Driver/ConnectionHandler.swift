@@ -1,3 +1,4 @@
+internal import MQTTTransport
 internal import NIOCore
 internal import Synchronization
 
@@ -68,7 +69,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        failure = error as? MQTTError ?? MQTTError(.connectionLost, .unknown, "the connection failed: \(error)")
+        failure = error as? MQTTError ?? MQTTError(.connectionLost, .unknown, "the connection failed: \(NetworkFailure.text(error))")
         context.close(promise: nil)
     }
 

@@ -1,4 +1,5 @@
 internal import Logging
+internal import MQTTTransport
 internal import NIOCore
 internal import Synchronization
 
@@ -73,9 +74,13 @@ extension Engine {
             guardian.cancel()
             guard case .failure(let error) = result else { return }
             let isLate = if case .connectTimeout = error as? ChannelError { true } else { false }
-            let failure = isLate ? late : error as? MQTTError ?? MQTTError(.down, .notSent, "cannot connect: \(error)")
+            let failure = isLate ? late : error as? MQTTError ?? MQTTError(.down, .notSent, Self.text(error, route))
             self.dialFailed(link, failure)
         }
+    }
+
+    private static func text(_ error: any Error, _ route: Route) -> String {
+        "cannot connect\(route.broker.proxy == nil ? "" : " to the proxy"): \(NetworkFailure.text(error))"
     }
 
     private func dialFailed(_ link: Link, _ reason: MQTTError) {
@@ -94,6 +99,11 @@ extension Engine {
         }
         if loop.value.connection?.link == link { loop.value.connection?.hangUp() }
         for connection in loop.value.opening where connection.link == link { connection.hangUp() }
+    }
+
+    /// Ends a connection for a reason of our own.
+    func giveUp(_ link: Link, _ reason: String) {
+        if let connection = loop.value.connection, connection.link == link { connection.giveUp(reason) }
     }
 
     /// The channel is there, but not active yet: it may have handshakes to go through.

@@ -147,7 +147,21 @@ extension Engine {
 
     func withdraw(_ serial: Serial, _ record: DeliveryRecord) -> Bool {
         perform { $0.step(.withdraw(serial), at: now) }
-        return record.isWithdrawn
+        return record.hasEnded(with: .withdrawn)
+    }
+
+    func abandon(_ serial: Serial, _ record: DeliveryRecord) -> Bool {
+        if withdraw(serial, record) { return true }
+        let error = MQTTError(.abandoned, .unknown, "the publish was given up; whether the broker has it is unknown")
+        let link = perform { state -> Link? in
+            let link = state.session.isOnTheWire(serial) ? state.session.phase.link : nil
+            state.fail(serial, error)
+            return link
+        }
+        guard record.hasEnded(with: .abandoned) else { return false }
+        // Nothing may follow a publish that was given up on the link that has it: its identifier may be anybody's by now.
+        if let link { eventLoop.execute { self.giveUp(link, "a publish that was sent on it was given up") } }
+        return true
     }
 
     /// Ends a publish whose source cannot be read, on whatever connection it was tried.

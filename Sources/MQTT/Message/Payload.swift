@@ -2,8 +2,8 @@ public import NIOCore
 
 /// The content of a message, in memory or as a stream. It is the only door to `ByteBuffer`.
 ///
-/// A payload that fits the read buffer is in memory, and costs no copy: it is a slice of what was read. A larger one that was
-/// received is streamed: its bytes arrive while they are asked for, so memory does not grow with its size.
+/// A received payload of up to 256 KiB is in memory, and most cost no copy: they are slices of what was read. A larger one is streamed,
+/// unless all of it came in one read: its bytes arrive while they are asked for, so memory does not grow with its size.
 public struct Payload: Sendable {
     enum Storage: Sendable {
         case buffer(ByteBuffer)
@@ -65,7 +65,8 @@ public struct Payload: Sendable {
     ///
     /// - Throws: ``MQTTError/Code/invalidArgument`` when there are more than `limit`, and nothing was read;
     ///   ``MQTTError/Code/connectionLost`` when a received payload broke off: the message is not acknowledged, and at QoS 1 and 2
-    ///   comes again; ``MQTTError/Code/payloadUnavailable`` when a source cannot be read.
+    ///   comes again; ``MQTTError/Code/payloadUnavailable`` when a source cannot be read, or when the next message was asked for, which
+    ///   drops the rest of a received payload; ``MQTTError/Code/canceled``: reading can go on.
     public func collect(upTo limit: Int) async throws(MQTTError) -> ByteBuffer {
         guard count <= limit else { throw .denied("the payload has \(count) bytes, more than \(limit)") }
         if let buffer { return buffer }

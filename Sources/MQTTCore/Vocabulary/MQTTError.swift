@@ -65,7 +65,8 @@ extension MQTTError {
         public static let tooManyRequests = Code("tooManyRequests")
         /// The task was canceled, or the time-out passed, before anything was submitted. It has no effect now or later.
         public static let canceled = Code("canceled")
-        /// The task was canceled, or the time-out passed, after the request was submitted. Its outcome is unknown.
+        /// The task was canceled, or the time-out passed, after the request was submitted; or the application gave up a publish that
+        /// may have been sent. Its outcome is unknown.
         public static let abandoned = Code("abandoned")
         /// The connection was lost while the response was awaited.
         public static let connectionLost = Code("connectionLost")

@@ -66,16 +66,28 @@ public final class ScriptedDelivery: Sendable {
     fileprivate func withdraw() -> Bool {
         state.withLock { state in
             guard state.steps == [.stored] else { return false }
-            let step = Delivery.Progress.failed(MQTTError(.withdrawn, .notSent, "the publish was taken back before it was sent"))
-            state.steps.append(step)
-            for observer in state.observers { observer.yield(step) }
-            state.end()
+            state.fail(MQTTError(.withdrawn, .notSent, "the publish was taken back before it was sent"))
+            return true
+        }
+    }
+
+    fileprivate func abandon() -> Bool {
+        state.withLock { state in
+            if state.hasEnded { return false }
+            state.fail(MQTTError(.abandoned, .unknown, "the publish was given up"))
             return true
         }
     }
 }
 
 extension ScriptedDelivery.State {
+    fileprivate mutating func fail(_ error: MQTTError) {
+        let step = Delivery.Progress.failed(error)
+        steps.append(step)
+        for observer in observers { observer.yield(step) }
+        end()
+    }
+
     fileprivate mutating func end() {
         hasEnded = true
         for observer in observers { observer.finish() }
@@ -109,4 +121,5 @@ private final class Handle: DeliveryScript {
     }
 
     func withdraw() -> Bool { script.withdraw() }
+    func abandon() -> Bool { script.withdraw() || script.abandon() }
 }

@@ -1,3 +1,4 @@
+package import MQTTCore
 public import NIOCore
 internal import NIOPosix
 
@@ -29,7 +30,7 @@ public struct TCPDialer: Dialer {
     }
 }
 
-/// Connects to a Unix domain socket.
+/// Connects to a Unix domain socket. On Linux a path that begins with `@` is a name in the abstract namespace.
 public struct UnixDialer: Dialer {
     public let path: String
 
@@ -39,9 +40,23 @@ public struct UnixDialer: Dialer {
         on eventLoop: any EventLoop, timeout: TimeAmount,
         initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) -> EventLoopFuture<any Channel> {
-        ClientBootstrap(group: eventLoop)
-            .connectTimeout(timeout)
-            .channelInitializer(initializer)
-            .connect(unixDomainSocketPath: path)
+        let bootstrap = ClientBootstrap(group: eventLoop).connectTimeout(timeout).channelInitializer(initializer)
+        guard let name = AbstractSocket.name(in: path) else { return bootstrap.connect(unixDomainSocketPath: path) }
+        do throws(any Error) {
+            return bootstrap.withConnectedSocket(try AbstractSocket.descriptor(connectedTo: name))
+        } catch {
+            return eventLoop.makeFailedFuture(error)
+        }
+    }
+
+    /// - Throws: ``MQTTError/Code/invalidArgument``, and ``MQTTError/Code/unsupported`` for an abstract name elsewhere than on Linux.
+    package func check() throws(MQTTError) {
+        // sockaddr_un holds 108 bytes on Linux and 104 on Darwin, with a zero before an abstract name and after any other.
+        guard 1...103 ~= path.utf8.count, path != "@", !path.utf8.contains(0) else {
+            throw .denied("the path of a Unix socket has 1 to 103 bytes, without U+0000")
+        }
+        guard AbstractSocket.name(in: path) == nil || AbstractSocket.isSupported else {
+            throw MQTTError(.unsupported, .denied, "abstract names of Unix sockets (@name) are there on Linux only")
+        }
     }
 }
