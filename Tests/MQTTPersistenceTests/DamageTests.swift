@@ -149,6 +149,29 @@ import Testing
         }
     }
 
+    @Test("A record that is damaged where it was written a second time is not lost; one that says something else is")
+    func again() throws {
+        let disk = SimulatedDisk()
+        let store = JournalSessionStore(at: "store", files: disk)
+        for _ in 1...2 {
+            _ = try store.open()
+            try store.commit([.put(.publish(1), head: Array("twice".utf8), body: [1])])
+            store.close()
+        }
+        _ = try store.open()
+        try store.commit([.put(.received(2)), .put(.received(2), head: Array("other".utf8))])
+        store.close()
+        let files = disk.files
+        for (head, segment, lost) in [("twice", "2", nil), ("other", "3", .received(2))] as [(String, String, RecordKey?)] {
+            disk.files = try damaging(Array(head.utf8), in: segment, of: files)
+            let contents = try store.open()
+            #expect(contents.map(\.key) == [.publish(1), .received(2)])
+            #expect(try store.record(of: .publish(1)).body == [1])
+            #expect(contents.damage.map(\.key) == [lost], "\(contents.damage)")
+            store.close()
+        }
+    }
+
     @Test("A record within a payload is no record, even where the payload's own header is damaged")
     func embedded() throws {
         let disk = SimulatedDisk()

@@ -12,6 +12,8 @@ struct InboundLedger: Sendable {
         /// The number of the broker's session that it was published in.
         var epoch: Int
         var handedOver: UInt16 = 0
+        /// It was dropped once for a message of a lost session, unseen by anybody.
+        var isMistaken = false
         /// So often a process ended before it was known that the application has it.
         var forgiven: UInt16 = 0
     }
@@ -110,6 +112,7 @@ struct InboundLedger: Sendable {
                 return (.atLeastOnce, "message \(origin) is dropped as a repetition of another")
             }
             origins[origin].isOwed = false
+            origins[origin].isMistaken = true
             unseenLosses += 1
         }
         owed.append(Owed(packetID: packetID, qos: qos, received: index))
@@ -154,7 +157,9 @@ struct InboundLedger: Sendable {
             return (qos == .atMostOnce ? .atMostOnce : .exactlyOnce, "message \(index) from elsewhere is handed over twice")
         }
         let order = origin.queue * 3 + Int(qos.rawValue)
-        if origin.handedOver == 1 {
+        // What was dropped for another, and not acknowledged, comes again: to a process that does not know that other one it is new,
+        // and late. Assumptions.md, "A session that is lost unseen".
+        if origin.handedOver == 1, !origin.isMistaken {
             guard index > lastHandedOver[order] else {
                 return (.deliveredInOrder, "message \(index) from elsewhere comes behind \(lastHandedOver[order])")
             }

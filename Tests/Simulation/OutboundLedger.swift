@@ -64,6 +64,8 @@ struct OutboundLedger: Sendable {
     /// Identifiers in use, publishes and requests alike.
     var owners: [PacketID: Serial] = [:]
     private var requests: Set<PacketID> = []
+    /// Of QoS 1 publishes that were given up after they may have been sent. Those identifiers are free, see Assumptions.md.
+    var givenUp: Set<PacketID> = []
     var open = 0
 
     // MARK: The present link
@@ -195,6 +197,8 @@ struct OutboundLedger: Sendable {
 
     func owner(of packetID: PacketID) -> Publish? { owners[packetID].map { self[$0] } }
     func isRequest(_ packetID: PacketID) -> Bool { requests.contains(packetID) }
+    /// Requests that the broker owes an answer on this link, whether the application waits for it or not.
+    var unansweredRequests: Int { requests.count }
 
     mutating func linkLost() {
         requests.removeAll()
@@ -250,6 +254,7 @@ struct OutboundLedger: Sendable {
         case .unreadable:
             if publish.isInMemory { return (.oneOutcome, "\(serial) is unreadable, and in memory") }
             publishes[index].outcome = .unreadable
+            publishes[index].isUnreadable = true
             publishes[index].isAbandoned = publish.sent > 0 || publish.isResumed
         }
         if publish.sentOn == link, link != 0 {
@@ -263,6 +268,7 @@ struct OutboundLedger: Sendable {
             return nil
         }
         if owners[packetID] == serial { owners[packetID] = nil }
+        if publishes[index].isAbandoned, publishes[index].outcome != .acknowledged { givenUp.insert(packetID) }
         return nil
     }
 

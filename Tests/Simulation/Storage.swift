@@ -13,6 +13,8 @@ struct Storage: Sendable {
     var disk = SimulatedDisk()
     /// Nil while there is no process.
     var store: (any SessionStore)?
+    /// What the last process was told about its store.
+    var knownDamage: Set<String> = []
 
     /// Not handed to the store yet.
     var waiting: [StoreChange] = []
@@ -32,6 +34,9 @@ struct Storage: Sendable {
 
     init(_ kind: Kind) { self.kind = kind }
 
+    /// Nothing is to be said to the session any more: payloads of publishes that have ended meanwhile are still read.
+    var isIdle: Bool { issued == storedUpTo && loads.isEmpty }
+
     func makeStore() -> any SessionStore {
         switch kind {
         case .journal(let segmentLimit): JournalSessionStore(at: "store", files: disk, segmentLimit: segmentLimit)
@@ -41,9 +46,15 @@ struct Storage: Sendable {
 
     /// What is on its way to the disk is gone with the process; the disk stays.
     mutating func end() {
-        let disk = disk
+        let (disk, damage) = (disk, knownDamage)
         self = Storage(kind)
-        self.disk = disk
+        (self.disk, knownDamage) = (disk, damage)
+    }
+
+    /// Where in the files it is. What is said about it changes with what is written later.
+    static func place(of damage: StoreDamage) -> String {
+        let words = damage.description.split(separator: " ").drop { !$0.hasPrefix("store/") }
+        return words.prefix { $0 != "is" && $0 != "are" }.joined(separator: " ")
     }
 }
 
@@ -182,7 +193,6 @@ extension World {
             let isLost = settings.faults.contains(.payloadLoss) && !isCalm && dice.chance(1, in: 40)
             guard !isLost, let record = try? store.record(of: .publish(serial)) else {
                 if !isLost, shell.session.isUnfinished(serial) { fail(.storedSurvives, "the record of \(serial) cannot be read") }
-                outbound[serial].isUnreadable = true
                 step(.unreadable(serial))
                 continue
             }

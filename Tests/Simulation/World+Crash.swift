@@ -156,6 +156,7 @@ extension World {
         let unfinished = session.unfinished(in: 0..<session.outboundEnd, upTo: .max).map(\.serial)
         trace.note(now, .phase, UInt64(unfinished.count), text: "--- the next process goes on with \(World.brief(unfinished))")
         for damage in contents.damage { trace.comment(now, "    damage: \(damage)") }
+        storage.knownDamage = Set(contents.damage.map(Storage.place))
         if !unfinished.isEmpty { marks.hit(.resumed) }
         shell = Shell(session, lastDialed: shell.lastDialed)
         var found = FoundInStore(unfinished: unfinished)
@@ -166,7 +167,11 @@ extension World {
             case .client, .publish: break
             }
         }
-        for damage in contents.damage { if case .publish(let serial) = damage.key { found.received.insert(serial) } }
+        for damage in contents.damage {
+            guard case .publish(let serial) = damage.key else { continue }
+            if unfinished.contains(serial) { fail(.storedSurvives, "\(serial) is said to be lost, and is there") }
+            found.received.insert(serial)
+        }
         check(outbound.resume(found))
         check(inbound.resume(found))
     }
@@ -209,7 +214,27 @@ extension World {
             case .client: break
             }
         }
-        if let damage = contents.damage.first { fail(.storedSurvives, "the store is damaged: \(damage)") }
+        // What a crash has cut off is reported, and told again until its segment is copied away. Nothing else may be damaged.
+        for damage in contents.damage where !storage.knownDamage.contains(Storage.place(of: damage)) {
+            fail(.storedSurvives, "the store is damaged: \(damage)")
+        }
+        if !contents.damage.isEmpty, failure == nil { checkDamageGoes(contents) }
+    }
+
+    /// Each commit copies more of what is old: damage is not reported for ever, and what there is stays as it is.
+    private mutating func checkDamageGoes(_ contents: StoreContents) {
+        guard let store = storage.store else { return }
+        do {
+            for _ in 0...storage.disk.files.count {
+                try store.commit([.put(.client, head: Array(World.clientID.utf8))])
+            }
+            store.close()
+            let later = try store.open()
+            if let damage = later.damage.first { fail(.storedSurvives, "damage stays for ever: \(damage)") }
+            if Array(later) != Array(contents) { fail(.storedSurvives, "the store is another after its damage was copied away") }
+        } catch {
+            fail(.storedSurvives, "a damaged store cannot be written: \(error)")
+        }
     }
 }
 

@@ -78,6 +78,9 @@ extension World {
         connections[index].toBroker.isStalled = true
         connections[index].toClient.isBroken = true
         connections[index].toClient.isStalled = true
+        // Nor does an end that was on its way come through: what is sent now fills the buffers, as with any peer that is silent.
+        connections[index].toBroker.isEnding = false
+        connections[index].toClient.isEnding = false
         return link
     }
 

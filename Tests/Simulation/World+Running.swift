@@ -9,6 +9,7 @@ extension World {
         var world = World(settings)
         world.live()
         if world.inbound.unseenLosses > 0 { world.marks.hit(.sessionLossUnseen) }
+        if world.outbound.publishes.contains(where: \.isBack) { world.marks.hit(.cameBack) }
         if !world.broker.suspicions.isEmpty { world.marks.hit(.suspicion) }
         return Verdict(
             failure: world.failure, events: world.steps, writes: world.settledWrites, effects: world.settledEffects,
@@ -102,10 +103,9 @@ extension World {
     private var hasNothingOpen: Bool {
         // A publish that the application gave up may still have an identifier to be set free.
         outbound.open == 0 && shell.session.outboundBase == shell.session.outboundEnd && requests.open == 0 && application.isIdle
-            && !application.needsSubscription && shell.outbound.isEmpty && storage.issued == storage.storedUpTo
-            && connections[Int(shell.link) - 1].toBroker.count == 0
-            && connections[Int(shell.link) - 1].toClient.count == 0 && broker.pendingCount(of: World.clientID) == 0
-            && broker.unreleasedCount(of: World.clientID) == 0
+            && !application.needsSubscription && shell.outbound.isEmpty && storage.isIdle && outbound.unansweredRequests == 0
+            && connections[Int(shell.link) - 1].toBroker.count == 0 && connections[Int(shell.link) - 1].toClient.count == 0
+            && broker.pendingCount(of: World.clientID) == 0 && broker.unreleasedCount(of: World.clientID) == 0
     }
 
     private var unsettled: String {
@@ -113,12 +113,14 @@ extension World {
         if outbound.open > 0, let index = outbound.firstOpen() {
             parts.append("\(outbound.open) publishes are open, first \(index) \(outbound.publishes[index])")
         }
+        if outbound.unansweredRequests > 0 { parts.append("\(outbound.unansweredRequests) requests have no answer") }
         if let ticket = requests.firstOpen() { parts.append("request \(ticket) \(requests[ticket]) is open") }
         if !shell.isOnline { parts.append("offline: \(shell.session.phase)") }
         if !application.isIdle { parts.append("messages are unread") }
         if application.needsSubscription { parts.append("not subscribed") }
         if !shell.outbound.isEmpty { parts.append("\(shell.outbound.count) bytes are unwritten") }
         if storage.issued != storage.storedUpTo { parts.append("commits are open") }
+        if !storage.loads.isEmpty { parts.append("\(storage.loads.count) payloads are being read") }
         let (pending, unreleased) = (broker.pendingCount(of: World.clientID), broker.unreleasedCount(of: World.clientID))
         if pending + unreleased > 0 { parts.append("the broker has \(pending) messages and \(unreleased) exchanges open") }
         return parts.joined(separator: ", ")

@@ -1,4 +1,5 @@
 import MQTTCore
+import MQTTTesting
 
 /// From effects to bytes, with the real codec, and what must hold of everything that goes out.
 extension World {
@@ -86,6 +87,8 @@ extension World {
                 serial, packetID, isDuplicate: isDuplicate, on: shell.link, storedUpTo: storage.storedUpTo,
                 plan.configuration.limits))
         guard failure == nil else { return }
+        // Its connection is gone by now, and with it every PUBACK that might come.
+        if outbound.givenUp.remove(packetID) != nil { broker.setFree(packetID, of: World.clientID) }
         if isDuplicate { marks.hit(.resend) }
         if packetID == PublishID.first, serial > 0 { marks.hit(.identifierWrap) }
         let publish = outbound[serial]

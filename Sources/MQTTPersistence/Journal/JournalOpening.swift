@@ -17,7 +17,7 @@ struct JournalOpening {
     private var loader = JournalLoader()
     private var damage: [StoreDamage] = []
     /// Records whose content is damaged, by the place of their report.
-    private var damagedRecords: [Int: RecordKey] = [:]
+    private var damagedRecords: [Int: RecordHeader] = [:]
 
     private init(_ journal: Journal) { self.journal = journal }
 
@@ -77,8 +77,8 @@ struct JournalOpening {
         }
         try secure()
         var (index, contents, lost) = loader.finish()
-        name(lost)
         for segment in found { index.files[segment.number] = segment.file }
+        try name(lost, index)
         journal.nextSequence = loader.lastSequence + 1
         try adopt(index)
         journal.index.contents.withLock { [index] in $0 = index }
@@ -104,7 +104,7 @@ struct JournalOpening {
             case .damaged(let header, let offset):
                 if header.action == .put {
                     loader.addDamaged(header, report: damage.count)
-                    damagedRecords[damage.count] = header.key
+                    damagedRecords[damage.count] = header
                 }
                 report("the record at byte \(offset) is damaged", segment)
             case .gap(let gap):
@@ -123,14 +123,23 @@ struct JournalOpening {
     }
 
     /// Whether a damaged record is lost shows when all others are known.
-    private mutating func name(_ lost: Set<Int>) {
-        for (report, key) in damagedRecords {
-            if lost.contains(report) {
-                damage[report] = StoreDamage(key, "\(key): \(damage[report]), and lost")
+    private mutating func name(_ lost: Set<Int>, _ index: JournalIndex) throws(FileFault) {
+        for (report, header) in damagedRecords {
+            if lost.contains(report), try !isWrittenBefore(header, index) {
+                damage[report] = StoreDamage(header.key, "\(header.key): \(damage[report]), and lost")
             } else {
                 damage[report].description += ", and not needed: nothing is lost"
             }
         }
+    }
+
+    /// A commit that failed in part was tried again, and that was cut off: what it said is there from the first time.
+    private func isWrittenBefore(_ header: RecordHeader, _ index: JournalIndex) throws(FileFault) -> Bool {
+        guard let location = index.location(of: header.key), let file = index.files[location.segment] else { return false }
+        let bytes = try file.read(at: Int(location.offset), count: RecordHeader.length)
+        guard let known = RecordHeader(record: bytes.span, at: Int(location.offset), in: location.segment) else { return false }
+        return known.headLength == header.headLength && known.bodyLength == header.bodyLength
+            && known.contentChecksum == header.contentChecksum
     }
 
     /// What was read may not be on disk: the process before may have been killed between write and sync. Nor may the names.

@@ -68,6 +68,13 @@ extension BrokerModel {
         return true
     }
 
+    /// The client gave a QoS 1 publish up whose PUBACK it never got: it will not come again, and a new message may have its identifier.
+    /// Nothing on the wire says so, and to a broker each QoS 1 PUBLISH is a new one [MQTT-4.3.2-2].
+    package mutating func setFree(_ packetID: UInt16, of clientID: String) {
+        guard let session = sessionByClientID[Array(clientID.utf8)] else { return }
+        sessions[session].withheldPubacks.remove(packetID)
+    }
+
     private func slot(of clientID: String) -> Int? {
         sessionByClientID[Array(clientID.utf8)].flatMap { sessions[$0].slot }
     }
