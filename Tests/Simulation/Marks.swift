@@ -52,6 +52,9 @@ package enum Mark: Int, Sendable, CaseIterable {
     case unloaded
     case unreadable
     case cameBack
+    case tornTail
+    case pubrecAfterResend
+    case withdrawnBetweenStoredAndSent
 
     package var name: String {
         var name = ""

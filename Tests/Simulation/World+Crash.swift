@@ -156,6 +156,7 @@ extension World {
         let unfinished = session.unfinished(in: 0..<session.outboundEnd, upTo: .max).map(\.serial)
         trace.note(now, .phase, UInt64(unfinished.count), text: "--- the next process goes on with \(World.brief(unfinished))")
         for damage in contents.damage { trace.comment(now, "    damage: \(damage)") }
+        if contents.damage.contains(where: { $0.description.contains("cut off by a crash") }) { marks.hit(.tornTail) }
         storage.knownDamage = Set(contents.damage.map(Storage.place))
         if !unfinished.isEmpty { marks.hit(.resumed) }
         shell = Shell(session, lastDialed: shell.lastDialed)

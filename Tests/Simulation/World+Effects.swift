@@ -55,7 +55,11 @@ extension World {
     private mutating func completed(_ serial: Serial, _ completion: Completion) {
         switch completion {
         case .acknowledged: break
-        case .withdrawn: marks.hit(.withdrawn)
+        case .withdrawn:
+            marks.hit(.withdrawn)
+            if plan.configuration.isDurable, outbound[serial].isStored, outbound[serial].sent == 0 {
+                marks.hit(.withdrawnBetweenStoredAndSent)
+            }
         case .evicted(let perhapsSent):
             marks.hit(.evicted)
             if !shell.isEvicting { fail(.oneOutcome, "\(serial) is evicted, and nobody asked for that") }

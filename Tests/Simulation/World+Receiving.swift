@@ -46,7 +46,10 @@ extension World {
 
     private mutating func receive(_ packet: InboundPacket) {
         if case .pubrel(let packetID) = packet { inbound.receivePubrel(packetID) }
-        if case .pubrec = packet, storage.issued > storage.storedUpTo { marks.hit(.pubrecWhileStoring) }
+        if case .pubrec(let packetID) = packet {
+            if storage.issued > storage.storedUpTo { marks.hit(.pubrecWhileStoring) }
+            if let publish = outbound.owner(of: packetID), publish.sent > 1, !publish.isReceived { marks.hit(.pubrecAfterResend) }
+        }
         let due = shell.isOnline ? outbound.receive(packet, on: shell.link) : nil
         step(.packet(packet))
         if let due, failure == nil, !shell.closesAfterFlush, !shell.isDown, outbound[due].outcome == .none {
