@@ -26,3 +26,21 @@ func receiveEverything(_ client: MQTTClient) async throws {
     }
 }
 // snippet.end
+
+// snippet.batches
+/// Many messages at a time. Asking for the next batch acknowledges all of the one before.
+func receiveInBatches(_ client: MQTTClient) async throws {
+    for try await batch in client.messages.batches {
+        for message in batch { try await store(message.payload.string ?? "", of: message.topic) }
+    }
+}
+// snippet.end
+
+// snippet.executor
+/// Asks and waits on the thread of the connection, which answers without a change of threads. Nothing slow belongs there.
+func roundTrips(_ client: MQTTClient) async throws {
+    try await withTaskExecutorPreference(client.taskExecutor) {
+        for number in 1...1_000 { _ = try await client.publish(Payload("\(number)"), to: "plant/ping", .atLeastOnce).completed }
+    }
+}
+// snippet.end

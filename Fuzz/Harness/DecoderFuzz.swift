@@ -41,7 +41,7 @@ private func read(_ pieces: [[UInt8]], _ maximum: Int) -> Reading {
     for piece in pieces {
         var buffer = ByteBuffer(bytes: piece)
         do throws(ProtocolViolation) {
-            while let frame = try framer.next(&buffer) { add(frame, to: &reading) }
+            while let frame = try framer.next(&buffer) { add(frame, buffer, framer.lastTopic, to: &reading) }
         } catch {
             reading.violation = error
             return reading
@@ -52,13 +52,20 @@ private func read(_ pieces: [[UInt8]], _ maximum: Int) -> Reading {
     return reading
 }
 
-private func add(_ frame: PacketFramer.Frame, to reading: inout Reading) {
+private func add(_ frame: PacketFramer.Frame, _ input: ByteBuffer, _ topic: String, to reading: inout Reading) {
     switch frame {
     case .packet(let packet): reading.items.append(.packet(packet, codes: []))
     case .suback(let packet, let codes): reading.items.append(.packet(packet, codes: codes))
-    case .publish(let head, let topic, let payload):
-        reading.items.append(.publish(head, topic: topic, payload: Array(payload.readableBytesView), isWhole: true))
-    case .publishHead(let head, let topic):
+    case .publish(let head, let offset, let packet):
+        // As the connection does it: the message is made of places in the buffer.
+        var builder = ReceivedRunBuilder()
+        builder.append(head, 0, packet ?? input, offset: offset, isInput: packet == nil, topic: topic, most: 1)
+        for run in builder.finish() {
+            let message = run.message(at: run.indices.lowerBound)
+            let payload = message.payload.buffer.map { Array($0.readableBytesView) } ?? []
+            reading.items.append(.publish(head, topic: message.topic, payload: payload, isWhole: true))
+        }
+    case .publishHead(let head):
         reading.items.append(.publish(head, topic: topic, payload: [], isWhole: false))
     case .chunk(let chunk, let isLast):
         guard case .publish(let head, let topic, var payload, false) = reading.items.popLast() else {

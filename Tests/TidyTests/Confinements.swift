@@ -3,6 +3,7 @@
 /// Files that may say `unsafe`.
 private let unsafeFiles: Set<String> = [
     "Sources/MQTTCore/Wire/PacketWriter.swift",  // the memory is the outbound buffer's own; every write is checked against its end
+    "Sources/MQTTCore/Wire/TopicComparison.swift",  // loads integers from spans, checked against their ends
     "Sources/MQTTPersistence/System/SystemCalls.swift",  // paths and buffers go to the C library for the length of a call
     "Sources/MQTTPersistence/System/SystemThread.swift",  // pthread_create takes a retained box, poll an array of one descriptor
     "Sources/MQTTTransport/Socket/AbstractSocket.swift",  // a name is copied into sockaddr_un, which connect(2) reads
@@ -18,7 +19,8 @@ private let unsafeFiles: Set<String> = [
     "Sources/mqttc/System/System.swift",  // rusage and rlimit are filled in place
     "Sources/mqttc/System/Terminal.swift",  // termios and winsize are filled in place
     "Sources/mqttc/System/WallTime.swift",  // localtime_r and strftime fill memory of a known size
-    "Sources/mqttc/System/EventLoopExecutor.swift",  // runs a job that the runtime hands over, once
+    "Sources/MQTT/Driver/BusyMutex.swift",  // a pthread mutex and what it protects must not move; both live until deinit
+    "Sources/MQTT/Driver/EventLoopExecutor.swift",  // runs a job that the runtime hands over, once
     "Tests/CommandTests/OutputPipe.swift",  // pipe(2) fills an array of two descriptors
     "Tests/InteropTests/ChildProcess.swift",  // posix_spawn, pipe and waitpid take pointers
     "Tests/MQTTTransportTests/AbstractListener.swift",  // a name is copied into sockaddr_un, which bind(2) reads
@@ -27,6 +29,7 @@ private let unsafeFiles: Set<String> = [
 
 /// Files that may say `@unchecked Sendable`.
 private let uncheckedFiles: Set<String> = [
+    "Sources/MQTT/Driver/BusyMutex.swift",  // it is itself a mutex
     "Tests/SanitizerMutex/SanitizerMutex.swift"  // it is itself the Mutex, for the thread sanitizer only
 ]
 

@@ -6,7 +6,7 @@ internal import Synchronization
 public struct Delivery: Sendable {
     enum Storage: Sendable {
         /// QoS 0: in the outbound buffer of a connection, up to a position.
-        case buffered(Engine, Link, position: UInt64)
+        case buffered(EngineCore, Link, position: UInt64)
         /// QoS 1 and 2.
         case accepted(Engine, Serial, DeliveryRecord)
         /// Of a test double.
@@ -60,10 +60,12 @@ public struct Delivery: Sendable {
     public var completed: Outcome {
         get async throws(MQTTError) {
             switch storage {
-            case .buffered(let engine, let link, let position):
-                try await engine.written(link, position)
+            case .buffered(let core, let link, let position):
+                try await core.written(link, position)
                 return Outcome(reasonCode: .success)
             case .accepted(let engine, _, let record):
+                // Most have come to their end when they are asked.
+                if let result = record.result { return try result.get() }
                 return try await engine.answer(record.completion, fate: .kept)
             case .scripted(let script): return try await script.completed
             }
@@ -84,7 +86,7 @@ public struct Delivery: Sendable {
     /// The steps from now on, beginning with the one it is at. It ends after ``Progress/completed(_:)`` or ``Progress/failed(_:)``.
     public var progress: AsyncStream<Progress> {
         switch storage {
-        case .buffered(let engine, let link, let position): Delivery.progress(of: engine, link, position)
+        case .buffered(let core, let link, let position): Delivery.progress(of: core, link, position)
         case .accepted(_, _, let record): record.observe()
         case .scripted(let script): script.progress
         }
@@ -116,12 +118,12 @@ public struct Delivery: Sendable {
         }
     }
 
-    private static func progress(of engine: Engine, _ link: Link, _ position: UInt64) -> AsyncStream<Progress> {
+    private static func progress(of core: EngineCore, _ link: Link, _ position: UInt64) -> AsyncStream<Progress> {
         let (stream, continuation) = AsyncStream.makeStream(of: Progress.self)
         continuation.yield(.stored)
         let task = Task {
             do throws(MQTTError) {
-                try await engine.written(link, position)
+                try await core.written(link, position)
                 continuation.yield(.completed(Outcome(reasonCode: .success)))
             } catch {
                 continuation.yield(.failed(error))
@@ -152,6 +154,8 @@ final class DeliveryRecord: Sendable {
     init(isStored: Bool) { state = Mutex(State(isStored: isStored)) }
 
     var isStored: Bool { state.withLock { $0.isStored } }
+    /// Nil while it is under way.
+    var result: Result<Delivery.Outcome, MQTTError>? { state.withLock { $0.result } }
 
     /// Nil when there is nothing to wait for.
     var storedWait: Eventual<Void>? {

@@ -17,6 +17,7 @@ public final class MQTTClient: Sendable {
         _ configuration: Configuration, eventLoopGroup: any EventLoopGroup = .singletonMultiThreadedEventLoopGroup, logger: Logger? = nil
     ) throws(MQTTError) {
         engine = try Engine(configuration, eventLoop: eventLoopGroup.next(), logger: logger)
+        taskExecutor = EventLoopExecutor(engine.eventLoop)
     }
 
     /// With a broker's URL, such as `mqtt://broker.example.com`.
@@ -26,6 +27,19 @@ public final class MQTTClient: Sendable {
 
     /// The event loop of its connections.
     package var eventLoop: any EventLoop { engine.eventLoop }
+
+    /// Runs tasks on the thread of the client's connection. What waits for the broker goes on there without a change of threads, which is
+    /// most of what a round trip costs:
+    ///
+    /// ```swift
+    /// await withTaskExecutorPreference(client.taskExecutor) {
+    ///     // Ask, wait for the answer, ask again.
+    /// }
+    /// ```
+    ///
+    /// The thread does nothing else meanwhile, and other clients may share it. So nothing that computes for long belongs there, and
+    /// nothing that blocks. It is a choice, never the default.
+    public let taskExecutor: any TaskExecutor
 
     // MARK: Running
 
@@ -128,7 +142,9 @@ public final class MQTTClient: Sendable {
     @discardableResult public func publish(
         _ payload: Payload, to topic: String, _ qos: QoS = .atMostOnce, retain: Bool = false, until: Written = .buffered
     ) async throws(MQTTError) -> Delivery {
-        try await publish(Publication(payload, to: topic, qos, retain: retain), until: until)
+        let publication = Publication(payload, to: topic, qos, retain: retain)
+        if until == .buffered, let delivery = try engine.submitAtOnce(publication) { return delivery }
+        return try await publish(publication, until: until)
     }
 
     /// How far a QoS 0 publish has got when the call returns.

@@ -55,7 +55,7 @@ public struct OutstandingDeliveries: AsyncSequence, Sendable {
 extension MQTTClient {
     /// What is still on its way, in order: also what earlier runs of a durable session have accepted.
     public var deliveries: OutstandingDeliveries {
-        OutstandingDeliveries(engine: engine, end: engine.state.withLock { $0.session.outboundEnd })
+        OutstandingDeliveries(engine: engine, end: engine.core.state.withLock { $0.session.outboundEnd })
     }
 
     /// What was lost of a durable session when this client was made: a warning for each damaged record. Everything else goes on.
@@ -78,7 +78,7 @@ extension Engine {
 
     /// The next publishes that have not come to their end. Nil: there are no more.
     func outstanding(from first: Serial, to end: Serial) async throws(MQTTError) -> OutstandingStep? {
-        let (known, absent) = state.withLock { state in
+        let (known, absent) = core.state.withLock { state in
             var known: [Read] = []
             var absent: [UnfinishedPublish] = []
             for publish in state.session.unfinished(in: first..<max(first, end), upTo: Self.stepLength) {
@@ -93,7 +93,7 @@ extension Engine {
         let all = (known + (absent.isEmpty ? [] : try await read(absent))).sorted { $0.publish.serial < $1.publish.serial }
         guard let last = all.last?.publish.serial else { return nil }
         let now = now
-        return try state.withLock { state throws(MQTTError) in
+        return try core.state.withLock { state throws(MQTTError) in
             // Nobody would tell the end of a delivery now.
             if state.session.phase == .ended { throw .closed }
             var step = OutstandingStep(next: last + 1)
@@ -116,7 +116,7 @@ extension Engine {
 
     private func read(_ publishes: [UnfinishedPublish]) async throws(MQTTError) -> [Read] {
         let read = Eventual<[Read]>()
-        let isOpen = state.withLock { state in
+        let isOpen = core.state.withLock { state in
             state.store?.perform { store in
                 read.resolve(.success(publishes.map { ($0, StoreLink.read($0.serial, from: store)) }))
             }

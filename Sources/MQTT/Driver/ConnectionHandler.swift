@@ -98,18 +98,21 @@ final class ConnectionHandler: ChannelDuplexHandler {
         context.fireChannelReadComplete()
     }
 
-    /// What a batch of packets leaves to be done outside of the lock, in its order.
-    private enum Outcome {
-        case received(Received)
-        case chunk(PayloadStream, ByteBuffer)
+    /// What a batch of packets leaves to be done outside of the lock.
+    private struct Outcome {
+        var messages = ReceivedRunBuilder()
+        var chunks: [(PayloadStream, ByteBuffer)] = []
     }
 
     /// Steps a batch of packets. Returns whether there is more to do.
     private func receive(_ input: inout ByteBuffer) -> Bool {
         let now = engine.now
         let otherProtocol = isAccepted || framer.isMidPacket ? nil : OtherProtocol(input)
-        var outcomes: [Outcome] = []
-        let (isDone, aftermath) = engine.state.withLock { state -> (Bool, Aftermath) in
+        var outcome = Outcome()
+        // Out of the object, which would check each access at run time.
+        var framer = PacketFramer(maximumPacketSize: 0)
+        swap(&framer, &self.framer)
+        let (isDone, aftermath) = engine.core.state.withLock { state -> (Bool, Aftermath?) in
             guard state.session.phase.link == link else { return (true, state.takeAftermath()) }
             var isDone = false
             do throws(ProtocolViolation) {
@@ -118,7 +121,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
                         isDone = true
                         break
                     }
-                    step(frame, &state, at: now, &outcomes)
+                    step(frame, input, framer.lastTopic, &state, at: now, &outcome)
                 }
             } catch {
                 state.dialFailure = otherProtocol.map { MQTTError(.protocolViolation, .notSent, $0.advice) }
@@ -129,50 +132,47 @@ final class ConnectionHandler: ChannelDuplexHandler {
             if !isAccepted, case .online = state.session.phase { isAccepted = true }
             return (isDone, state.takeAftermath())
         }
+        swap(&framer, &self.framer)
         engine.finish(aftermath)
-        handOver(outcomes)
+        handOver(&outcome)
         return !isDone
     }
 
-    private func step(_ frame: PacketFramer.Frame, _ state: inout EngineState, at now: Instant, _ outcomes: inout [Outcome]) {
+    private func step(
+        _ frame: PacketFramer.Frame, _ input: ByteBuffer, _ topic: String, _ state: inout EngineState, at now: Instant,
+        _ outcome: inout Outcome
+    ) {
         switch frame {
         case .packet(let packet): state.step(.packet(packet), at: now)
         case .suback(let packet, let codes): state.suback(packet, codes: codes, at: now)
-        case .publish(let head, let topic, let payload):
+        case .publish(let head, let offset, let packet):
             let publish = InboundPublish(qos: head.qos, packetID: head.packetID)
             guard case .deliver(let receipt) = state.publish(publish, at: now) else { return }
-            outcomes.append(.received(received(head, topic, Payload(payload), receipt)))
-        case .publishHead(let head, let topic):
+            let most = min(Self.packetsPerLock, input.readableBytes / (head.payloadOffset + head.payloadLength) + 1)
+            outcome.messages.append(
+                head, receipt, packet ?? input, offset: offset, isInput: packet == nil, topic: topic, most: most)
+        case .publishHead(let head):
             let publish = InboundPublish(qos: head.qos, packetID: head.packetID, isComplete: false)
             guard case .deliver(let receipt) = state.publish(publish, at: now) else { return stream = nil }
             let stream = PayloadStream(count: head.payloadLength, gate: engine.gate)
             self.stream = stream
-            outcomes.append(.received(received(head, topic, Payload(.stream(stream)), receipt)))
+            let message = Message(
+                topic: topic, payload: Payload(.stream(stream)), qos: head.qos, retain: head.retain,
+                isDuplicate: head.isDuplicate, packetID: head.packetID)
+            outcome.messages.append(Received(message: message, receipt: receipt))
         case .chunk(let chunk, let isLast):
-            if let stream { outcomes.append(.chunk(stream, chunk)) }
+            if let stream { outcome.chunks.append((stream, chunk)) }
             guard isLast else { return }
             stream = nil
             state.step(.payloadCompleted, at: now)
         }
     }
 
-    private func received(_ head: PublishHead, _ topic: String, _ payload: Payload, _ receipt: Receipt) -> Received {
-        let message = Message(
-            topic: topic, payload: payload, qos: head.qos, retain: head.retain, isDuplicate: head.isDuplicate, packetID: head.packetID)
-        return Received(message: message, receipt: receipt)
-    }
-
-    private func handOver(_ outcomes: [Outcome]) {
-        var batch: [Received] = []
-        batch.reserveCapacity(outcomes.count)
-        for outcome in outcomes {
-            switch outcome {
-            case .received(let received): batch.append(received)
-            case .chunk(let stream, let chunk): stream.append(chunk)
-            }
-        }
-        guard !batch.isEmpty else { return }
-        engine.router.route(batch)
+    private func handOver(_ outcome: inout Outcome) {
+        for (stream, chunk) in outcome.chunks { stream.append(chunk) }
+        let runs = outcome.messages.finish()
+        guard !runs.isEmpty else { return }
+        engine.router.route(runs)
         engine.watchUnclaimed()
     }
 

@@ -60,7 +60,7 @@ final class ConnectionWriter {
     }
 
     private func finishIfFlushed() {
-        guard !isWriting, let action = whenFlushed, engine.state.withLock({ $0.outbound.isEmpty }) else { return }
+        guard !isWriting, let action = whenFlushed, engine.core.state.withLock({ $0.outbound.isEmpty }) else { return }
         whenFlushed = nil
         action()
     }
@@ -69,7 +69,7 @@ final class ConnectionWriter {
     private func writeBatch(_ connection: ConnectionHandler, _ context: ChannelHandlerContext) -> Bool {
         // Nobody else holds it any more, so that clearing keeps its memory.
         spare?.clear()
-        let segments = engine.state.withLock { state -> [OutboundBuffer.Segment] in
+        let segments = engine.core.state.withLock { state -> [OutboundBuffer.Segment] in
             guard state.link == link, state.session.phase.link == link else { return [] }
             let segments = state.outbound.take(upTo: Self.batchLength, spare: &spare)
             state.isWriting = !segments.isEmpty
@@ -102,7 +102,7 @@ final class ConnectionWriter {
 
     /// The channel did not take all of it at once: from now on its silence counts.
     private func noteWriting() {
-        engine.state.withLock { state in
+        engine.core.state.withLock { state in
             guard state.session.phase.link == link else { return }
             state.step(.written(pending: state.outbound.pending), at: engine.now)
         }
@@ -149,8 +149,8 @@ final class ConnectionWriter {
     private func wrote(_ bytes: Int, isLast: Bool, _ connection: ConnectionHandler) {
         isWithChannel = false
         if isLast { isWriting = false }
-        let aftermath = engine.state.withLock { state -> Aftermath in
-            guard state.link == link, state.session.phase.link == link else { return Aftermath() }
+        let aftermath = engine.core.state.withLock { state -> Aftermath? in
+            guard state.link == link, state.session.phase.link == link else { return nil }
             state.isWriting = isWriting
             state.wrote(bytes, limit: engine.configuration.limits.outboundBytes, at: engine.now)
             return state.takeAftermath()
@@ -165,7 +165,7 @@ final class ConnectionWriter {
     func shrink() {
         guard !isWriting else { return }
         spare = nil
-        engine.state.withLock { $0.outbound.shrink() }
+        engine.core.state.withLock { $0.outbound.shrink() }
     }
 
     /// Tells the session that a long write goes on, when it does.

@@ -9,6 +9,9 @@ internal import Synchronization
 /// was given back, and the network is touched on the event loop only.
 final class Engine: Sendable {
     let configuration: Configuration
+    // What each publish asks for, taken out of the configuration once.
+    let isDurable: Bool
+    let hasProfile: Bool
     let eventLoop: any EventLoop
     /// The preferred one first.
     let routes: [Route]
@@ -19,7 +22,7 @@ final class Engine: Sendable {
     let consumers = ConsumerTable()
     let states = StateBroadcast()
     let ended = Eventual<MQTTError?>()
-    let state: Mutex<EngineState>
+    let core: EngineCore
     private struct OnlineWait {
         var eventual = Eventual<Online>()
         var isEnd = false
@@ -56,6 +59,8 @@ final class Engine: Sendable {
         self.routes = routes
         sleepWatch = configuration.sleepClocks.map { SleepWatch($0, interval: .seconds(1)) } ?? .system
         self.configuration = configuration
+        isDurable = configuration.session.isDurable
+        hasProfile = configuration.profile != .strict
         self.eventLoop = eventLoop
         self.logger = logger
         gate = ReadGate(eventLoop: eventLoop)
@@ -79,7 +84,7 @@ final class Engine: Sendable {
         state.health = RouteHealth(count: routes.count, stableTime: sessionConfiguration.stableTime)
         state.endsWithoutSuccess = !configuration.retriesFirstConnect && routes.count > 1
         state.reactions = configuration.reconnect.reactions
-        self.state = Mutex(state)
+        core = EngineCore(state)
         loop = NIOLoopBoundBox.makeBoxSendingValue(LoopState(), eventLoop: eventLoop)
         router.unclaimed.onUnattended { [weak self] in eventLoop.execute { self?.watchUnclaimed() } }
         gate.onChange { [weak self] in self?.gateChanged() }
@@ -94,7 +99,7 @@ final class Engine: Sendable {
 
     deinit {
         // A client that was never run.
-        state.withLock { $0.store.take() }?.close { _ in }
+        core.state.withLock { $0.store.take() }?.close { _ in }
     }
 
     var now: Instant { Instant(nanoseconds: Int64(clamping: eventLoop.now.uptimeNanoseconds)) }
@@ -103,7 +108,7 @@ final class Engine: Sendable {
 
     /// Steps under the lock, then does what is left: on the loop at once, elsewhere by waking it.
     @discardableResult func perform<R>(_ body: (inout EngineState) -> R) -> R {
-        let (result, aftermath, wakes) = state.withLock { state -> (R, Aftermath, Bool) in
+        let (result, aftermath, wakes) = core.state.withLock { state -> (R, Aftermath?, Bool) in
             let result = body(&state)
             let aftermath = state.takeAftermath()
             return (result, aftermath, !eventLoop.inEventLoop && state.needsWake())
@@ -115,9 +120,8 @@ final class Engine: Sendable {
 
     func wake() { eventLoop.execute { self.runLoop() } }
 
-    func finish(_ aftermath: Aftermath) {
-        guard !aftermath.isEmpty else { return }
-        aftermath.run(resolved: noteSubscriptions, changed)
+    func finish(_ aftermath: Aftermath?) {
+        aftermath?.run(resolved: noteSubscriptions, changed)
     }
 
     private func changed(_ change: Aftermath.Change) {
@@ -181,7 +185,7 @@ final class Engine: Sendable {
         }
         sleepWatchID.withLock { $0 = id }
         // The client may have ended on another thread meanwhile.
-        if state.withLock({ $0.session.phase == .ended }) { sleepWatch.remove(id) }
+        if core.state.withLock({ $0.session.phase == .ended }) { sleepWatch.remove(id) }
     }
 
     /// Begins to connect. Once.
@@ -220,7 +224,7 @@ final class Engine: Sendable {
 
     /// Waits until everything accepted is complete and written, for `drainTimeout` at most.
     func drain() async {
-        guard let eventual = state.withLock({ $0.waitForDrain() }) else { return }
+        guard let eventual = core.state.withLock({ $0.waitForDrain() }) else { return }
         let timeout = eventLoop.scheduleTask(in: .nanoseconds(configuration.drainTimeout.nanoseconds)) { eventual.resolve(.success(())) }
         try? await eventual.value()
         timeout.cancel()
@@ -247,6 +251,15 @@ final class Engine: Sendable {
             onCancel: onCancel)
     }
 
+}
+
+/// What is behind the engine's lock, in an object of its own: each publish counts references to it. The engine has weak ones as well, which
+/// makes counting those to it several times as dear.
+final class EngineCore: Sendable {
+    let state: BusyMutex<EngineState>
+
+    init(_ state: sending EngineState) { self.state = BusyMutex(state) }
+
     func written(_ link: Link, _ position: UInt64) async throws(MQTTError) {
         guard let eventual = state.withLock({ $0.waitUntilWritten(link, position) }) else { return }
         try await eventual.value()
@@ -255,9 +268,9 @@ final class Engine: Sendable {
 
 extension EngineState {
     /// What is left to be done behind the lock. Commits are handed to the store here, in order.
-    mutating func takeAftermath() -> Aftermath {
+    mutating func takeAftermath() -> Aftermath? {
         store?.flush()
-        guard !aftermath.isEmpty else { return Aftermath() }
+        guard !aftermath.isEmpty else { return nil }
         defer { aftermath = Aftermath() }
         return aftermath
     }

@@ -18,7 +18,7 @@ struct CredentialRequest {
 /// The engine's attempts to connect, on the event loop: where to, with what, and how they end.
 extension Engine {
     func dial(_ link: Link) {
-        let route = routes[state.withLock { $0.health.choose(at: now) }]
+        let route = routes[core.state.withLock { $0.health.choose(at: now) }]
         logger?.debug("connecting", metadata: ["link": "\(link)", "broker": "\(route.broker)"])
         guard let provider = configuration.credentialProvider else { return dial(link, route, route.dialer, route.connect) }
         let broker = route.broker
@@ -59,7 +59,7 @@ extension Engine {
     }
 
     private func dial(_ link: Link, _ route: Route, _ dialer: any Dialer, _ connect: Connect) {
-        state.withLock { $0.connect = connect }
+        core.state.withLock { $0.connect = connect }
         let timeout = TimeAmount.nanoseconds(configuration.connectTimeout.nanoseconds)
         let dialed = dialer.dial(on: eventLoop, timeout: timeout) { channel in
             channel.eventLoop.makeCompletedFuture {

@@ -17,7 +17,7 @@ struct LoopState {
 extension Engine {
     /// Carries out what steps have left to the loop.
     func runLoop() {
-        let work = state.withLock { state in
+        let work = core.state.withLock { state in
             state.isWakeScheduled = false
             defer { state.loopWork = LoopWork() }
             return state.loopWork
@@ -34,7 +34,7 @@ extension Engine {
     /// The channel is active.
     func opened(_ connection: ConnectionHandler) {
         notOpening(connection)
-        let isWanted = state.withLock { $0.session.phase == .connecting(connection.link) }
+        let isWanted = core.state.withLock { $0.session.phase == .connecting(connection.link) }
         guard isWanted else { return connection.hangUp() }
         loop.value.connection = connection
         perform { state in
@@ -61,7 +61,7 @@ extension Engine {
     ///
     /// The deadline is read here, not before: what came in between, such as a write that found the connection gone, has moved it.
     func armTimer() {
-        guard let deadline = state.withLock({ $0.session.deadline }) else {
+        guard let deadline = core.state.withLock({ $0.session.deadline }) else {
             loop.value.timer?.cancel()
             loop.value.timer = nil
             return loop.value.timerAt = nil
@@ -117,11 +117,12 @@ extension Engine {
         case .acknowledge:
             let dropped = router.unclaimed.remove(appendedUpTo: mark)
             guard !dropped.isEmpty else { return }
-            for received in dropped { releases.release(received) }
-            let total = unclaimedCount.add(UInt64(dropped.count), ordering: .relaxed).newValue
+            for run in dropped { releases.release(run) }
+            let count = dropped.reduce(0) { $0 + $1.count }
+            let total = unclaimedCount.add(UInt64(count), ordering: .relaxed).newValue
             logger?.info(
                 "messages that no sequence asked for were acknowledged and dropped",
-                metadata: ["count": "\(dropped.count)", "total": "\(total)"])
+                metadata: ["count": "\(count)", "total": "\(total)"])
         case .endConnection:
             let topic = router.unclaimed.firstTopic ?? ""
             logger?.info("ending the connection: nobody asks for its messages")

@@ -69,6 +69,8 @@ struct EngineState {
     /// Why the last one was lost.
     private var lastLoss: MQTTError?
 
+    /// The topic that was checked last.
+    var checkedTopic = ""
     /// What a step is about.
     private var submission: Publication?
     private var submitted: Submitted?
@@ -102,6 +104,26 @@ struct EngineState {
         }
     }
 
+    /// Says at once what a publish of QoS 0 becomes: no other effect can come of it.
+    mutating func transmit(_ publication: Publication) -> Submitted {
+        session.step(.publish(qos: .atMostOnce, queuedBytes: 0), at: now, into: &effects)
+        defer { effects.removeAll() }
+        switch effects.list.first {
+        case .refused(let refusal): return .refused(refusal)
+        case .transmit:
+            outbound.append(publication.head, publication.payload, packetID: 0, isDuplicate: false, serial: nil)
+            return .transmitted(link, position: outbound.appended)
+        default: return .refused(.closed)
+        }
+    }
+
+    /// Whether the topic is the one that was checked last.
+    func isKnown(_ topic: String) -> Bool {
+        // Equal strings of as many bytes are the same to the rules, however they are composed.
+        !topic.isEmpty && topic.utf8.count == checkedTopic.utf8.count && topic == checkedTopic
+    }
+
+    /// Accepts a publish of QoS 1 or 2, or refuses it.
     mutating func submit(_ publication: Publication, at now: Instant) -> Submitted {
         submission = publication
         step(.publish(qos: publication.qos, queuedBytes: publication.queuedBytes), at: now)
@@ -137,7 +159,7 @@ struct EngineState {
         case .dial(let link): loopWork.dial = link
         case .sendConnect(let cleanSession): sendConnect(cleanSession)
         case .send(let packet): outbound.append(packet)
-        case .transmit: transmit()
+        case .transmit: break  // see transmit(_:)
         case .sendPublish(let serial, let packetID, let isDuplicate): sendPublish(serial, packetID, isDuplicate)
         case .sendSubscribe(let ticket, let packetID), .sendUnsubscribe(let ticket, let packetID): sendRequest(ticket, packetID)
         case .hangUp(let link): loopWork.hangUps.append(link)
@@ -171,12 +193,6 @@ struct EngineState {
         var packet = connect
         packet.cleanSession = cleanSession
         outbound.append(length: packet.encodedLength) { writer in packet.encode(into: &writer) }
-    }
-
-    private mutating func transmit() {
-        guard let submission else { return }
-        outbound.append(submission.head, submission.payload, packetID: 0, isDuplicate: false, serial: nil)
-        submitted = .transmitted(link, position: outbound.appended)
     }
 
     private mutating func accept(_ serial: Serial) {

@@ -32,7 +32,7 @@ extension Engine {
         do throws(MQTTError) {
             let queue = try StoreWriter.shared.queue(for: store) { [weak self] event in self?.heard(event) }
             let link = StoreLink(queue) { [weak self] loaded in self?.loaded(loaded) }
-            state.withLock { $0.store = link }
+            core.state.withLock { $0.store = link }
         } catch {
             store.close()
             throw error
@@ -64,7 +64,7 @@ extension Engine {
 
     /// Brings the last commits to disk, and sets the store free for the next session, before the end is told.
     func closeStore(_ unstored: [DeliveryRecord], _ done: @escaping @Sendable () -> Void) {
-        guard let store = state.withLock({ $0.store.take() }) else { return done() }
+        guard let store = core.state.withLock({ $0.store.take() }) else { return done() }
         store.close { [logger] failure in
             // Part of what was to be written may be there, and go on with the next session.
             let error = failure.map { MQTTError(.persistence, .unknown, $0.message) }

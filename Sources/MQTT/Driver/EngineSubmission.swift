@@ -4,10 +4,29 @@ internal import Synchronization
 
 /// How publishes and requests enter the engine, on the caller's thread.
 extension Engine {
+    /// A publish that nothing has to be waited for. Nil: that cannot be said, or it has to wait.
+    func submitAtOnce(_ publication: Publication) throws(MQTTError) -> Delivery? {
+        guard publication.qos == .atMostOnce, !hasProfile, publication.correlationKey == nil else { return nil }
+        guard case .buffer = publication.payload.storage else { return nil }
+        let (submitted, wakes) = try core.state.withLock { state throws(MQTTError) -> (EngineState.Submitted?, Bool) in
+            if !state.isKnown(publication.topic) || publication.payload.count > 1 << 20 {
+                try publication.check()
+                state.checkedTopic = publication.topic
+            }
+            guard hasRoom(state) else { return (nil, false) }
+            return (state.transmit(publication), state.needsFlush())
+        }
+        if wakes { wake() }
+        if case .transmitted(let link, let position) = submitted {
+            return Delivery(storage: .buffered(core, link, position: position))
+        }
+        return nil
+    }
+
     /// Accepts or refuses, in call order.
     func submit(_ publication: Publication) throws(MQTTError) -> Delivery {
         try check(publication)
-        let (submitted, aftermath, wakes) = state.withLock { state -> (EngineState.Submitted?, Aftermath, Bool) in
+        let (submitted, aftermath, wakes) = core.state.withLock { state -> (EngineState.Submitted?, Aftermath?, Bool) in
             (submit(publication, &state), state.takeAftermath(), state.needsFlush())
         }
         finish(aftermath)
@@ -18,7 +37,7 @@ extension Engine {
     /// All or as many as are accepted before one is refused: then the error is thrown after those before it were accepted.
     func submit(contentsOf batch: some Collection<Publication>) throws(MQTTError) -> [Delivery] {
         for publication in batch { try check(publication) }
-        let (results, aftermath, wakes) = state.withLock { state -> ([(EngineState.Submitted?, QoS)], Aftermath, Bool) in
+        let (results, aftermath, wakes) = core.state.withLock { state -> ([(EngineState.Submitted?, QoS)], Aftermath?, Bool) in
             var results: [(EngineState.Submitted?, QoS)] = []
             results.reserveCapacity(batch.count)
             for publication in batch {
@@ -39,7 +58,7 @@ extension Engine {
     /// Nil: there is no room in the outbound buffer, and nothing happened.
     private func submit(_ publication: Publication, _ state: inout EngineState) -> EngineState.Submitted? {
         guard publication.qos != .atMostOnce else {
-            return hasRoom(state) ? state.submit(publication, at: Instant(nanoseconds: 0)) : nil
+            return hasRoom(state) ? state.transmit(publication) : nil
         }
         let now = now
         let submitted = state.submit(publication, at: now)
@@ -50,8 +69,8 @@ extension Engine {
     /// A durable session writes the payload to its store when it accepts it.
     private func check(_ publication: Publication) throws(MQTTError) {
         try publication.check()
-        if configuration.profile != .strict { try configuration.profile.check(publication) }
-        guard configuration.session.isDurable, publication.qos != .atMostOnce, publication.payload.isStreamed else { return }
+        if hasProfile { try configuration.profile.check(publication) }
+        guard isDurable, publication.qos != .atMostOnce, publication.payload.isStreamed else { return }
         throw .denied("a durable session needs the payload in memory when it accepts it: use publish, which reads its source first")
     }
 
@@ -63,13 +82,13 @@ extension Engine {
         while true {
             do throws(MQTTError) {
                 let delivery = try submit(publication)
-                if configuration.session.isDurable { try await untilStored(delivery) }
+                if isDurable { try await untilStored(delivery) }
                 return delivery
             } catch {
                 switch error.code {
                 case .tooManyRequests where publication.qos != .atMostOnce:
                     guard configuration.whenQueueIsFull == .wait else { throw error }
-                    if let queue = state.withLock({ $0.waitForQueue() }) {
+                    if let queue = core.state.withLock({ $0.waitForQueue() }) {
                         try await waitForQueue(queue)
                         wasEmpty = false
                     } else if wasEmpty {
@@ -79,13 +98,13 @@ extension Engine {
                         wasEmpty = true
                     }
                 case .tooManyRequests:
-                    guard let room = state.withLock({ state in hasRoom(state) ? nil : state.waitForRoom() }) else { continue }
+                    guard let room = core.state.withLock({ state in hasRoom(state) ? nil : state.waitForRoom() }) else { continue }
                     try await waitToSend(room)
                 case .down where configuration.requestsWait:
                     // Until the attempt has succeeded or failed.
-                    guard let attempt = state.withLock({ $0.waitForAttempt() }) else {
+                    guard let attempt = core.state.withLock({ $0.waitForAttempt() }) else {
                         // It may have succeeded since.
-                        if state.withLock({ if case .online = $0.session.phase { true } else { false } }) { continue }
+                        if core.state.withLock({ if case .online = $0.session.phase { true } else { false } }) { continue }
                         throw error
                     }
                     try await waitToSend(attempt)
@@ -97,7 +116,7 @@ extension Engine {
 
     /// With its payload in memory, when a durable session is to write it down.
     private func collected(_ publication: Publication) async throws(MQTTError) -> Publication {
-        guard configuration.session.isDurable, publication.qos != .atMostOnce, publication.payload.isStreamed else { return publication }
+        guard isDurable, publication.qos != .atMostOnce, publication.payload.isStreamed else { return publication }
         try publication.check()
         var collected = publication
         collected.payload = Payload(try await publication.payload.collect(upTo: FixedHeader.maximumRemainingLength))
@@ -133,14 +152,14 @@ extension Engine {
     private func delivery(_ submitted: EngineState.Submitted?, _ qos: QoS) throws(MQTTError) -> Delivery {
         switch submitted {
         case nil: throw MQTTError(.tooManyRequests, .notSent, "limits.outboundBytes is used up")
-        case .transmitted(let link, let position): return Delivery(storage: .buffered(self, link, position: position))
+        case .transmitted(let link, let position): return Delivery(storage: .buffered(core, link, position: position))
         case .accepted(let serial, let record): return Delivery(storage: .accepted(self, serial, record))
         case .refused(.closed): throw .closed
         case .refused(.down): throw .down
         case .refused(.disabled): throw .denied("\(qos) is disabled: its limit is zero")
         case .refused(.tooManyRequests): throw MQTTError(.tooManyRequests, .notSent, "the queue limit of \(qos) is used up")
         case .refused(.notStored):
-            let reason = state.withLock { $0.store?.failure?.message } ?? "the store cannot be written"
+            let reason = core.state.withLock { $0.store?.failure?.message } ?? "the store cannot be written"
             throw MQTTError(.persistence, .notSent, reason)
         }
     }

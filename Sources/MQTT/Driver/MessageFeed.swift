@@ -24,7 +24,7 @@ package final class MessageFeed: Sendable {
     package var messages: Messages { Messages(queue: router.unclaimed) }
 
     /// - Parameter receipt: Names the message to ``takeReleases()``. Zero for QoS 0, which nobody acknowledges.
-    package func send(_ message: Message, receipt: UInt64) { router.route([Received(message: message, receipt: receipt)]) }
+    package func send(_ message: Message, receipt: UInt64) { router.route([ReceivedRun([Received(message: message, receipt: receipt)])]) }
 
     /// Ends all sequences behind the messages that were sent, those to come included.
     package func finish(throwing error: MQTTError?) {

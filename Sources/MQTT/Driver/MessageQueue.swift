@@ -5,7 +5,7 @@ internal import Synchronization
 final class MessageQueue: Sendable {
     typealias Waiter = CheckedContinuation<Void, Never>
 
-    /// Messages that an iterator takes at a time.
+    /// Messages that are handed out at a time, as far as they did not come together anyway.
     private static let batch = 512
 
     enum End: Sendable {
@@ -24,7 +24,8 @@ final class MessageQueue: Sendable {
     }
 
     private struct State {
-        var items = Deque<Received>()
+        /// None of them is empty.
+        var runs = Deque<ReceivedRun>()
         /// Messages and bytes that were appended and not yet consumed, those taken by the iterator included.
         var heldMessages = 0
         var heldBytes = 0
@@ -36,12 +37,24 @@ final class MessageQueue: Sendable {
         var iterators = 0
         /// Messages appended so far: tells how long those at hand have been there.
         var appended: UInt64 = 0
-        /// The message that an iterator handed out last and never released.
-        var unreleased: Received?
+        /// What an iterator handed out last and never released.
+        var unreleased = ReceivedRun()
         /// The payload of the message that was handed out last, when it is streamed.
         var stream: PayloadStream?
         /// The task that asked last, to tell when it waits for something that only reading could bring.
         var consumer: Int?
+
+        mutating func hold(_ run: ReceivedRun) {
+            heldMessages += run.count
+            heldBytes += run.heldBytes
+        }
+
+        mutating func drop(_ run: ReceivedRun) {
+            heldMessages -= run.count
+            heldBytes -= run.heldBytes
+        }
+
+        mutating func prepend(_ run: ReceivedRun) { if !run.isEmpty { runs.prepend(run) } }
     }
 
     private let limits: Limits
@@ -49,14 +62,14 @@ final class MessageQueue: Sendable {
     private let consumers: ConsumerTable
     let releases: ReleaseBox
     /// Takes what is left when the scope ends by an error.
-    private let giveBack: @Sendable ([Received]) -> Void
-    private let state = Mutex(State())
+    private let giveBack: @Sendable ([ReceivedRun]) -> Void
+    private let state = BusyMutex(State())
     /// Called when messages were left behind.
     private let onUnattended = Mutex<Callback?>(nil)
 
     init(
         limits: Limits, gate: ReadGate, releases: ReleaseBox, consumers: ConsumerTable,
-        giveBack: @escaping @Sendable ([Received]) -> Void
+        giveBack: @escaping @Sendable ([ReceivedRun]) -> Void
     ) {
         self.limits = limits
         self.gate = gate
@@ -65,11 +78,11 @@ final class MessageQueue: Sendable {
         self.giveBack = giveBack
     }
 
-    var firstTopic: String? { state.withLock { $0.items.first?.message.topic } }
+    var firstTopic: String? { state.withLock { state in state.runs.first.map { $0.topic(at: $0.indices.lowerBound) } } }
     func onUnattended(_ action: @escaping @Sendable () -> Void) { onUnattended.withLock { $0 = Callback(action) } }
 
     /// Whether messages wait that nobody is there to ask for.
-    var isUnattended: Bool { state.withLock { $0.iterators == 0 && !$0.items.isEmpty } }
+    var isUnattended: Bool { state.withLock { $0.iterators == 0 && !$0.runs.isEmpty } }
     var appended: UInt64 { state.withLock { $0.appended } }
 
     /// Whether nothing is read until its consumer, the task, asks for more of it.
@@ -83,13 +96,14 @@ final class MessageQueue: Sendable {
 
     // MARK: The connection
 
-    func append(_ received: some Collection<Received>) {
+    func append(_ received: [ReceivedRun]) {
         let (waiter, closes, scope) = state.withLock { state -> (Waiter?, Bool, Scope) in
             guard state.scope == .open else { return (nil, false, state.scope) }
-            state.items.append(contentsOf: received)
-            state.appended += UInt64(received.count)
-            state.heldMessages += received.count
-            for item in received { state.heldBytes += item.heldBytes }
+            for run in received {
+                state.runs.append(run)
+                state.appended += UInt64(run.count)
+                state.hold(run)
+            }
             let closes = !state.isFull && (state.heldMessages >= limits.receivedMessages || state.heldBytes >= limits.receivedBytes)
             if closes { state.isFull = true }
             defer { state.waiter = nil }
@@ -99,22 +113,13 @@ final class MessageQueue: Sendable {
         waiter?.resume()
         switch scope {
         case .open: break
-        case .left: for item in received { releases.release(item) }
-        case .abandoned: giveBack(Array(received))
+        case .left: for run in received { releases.release(run) }
+        case .abandoned: giveBack(received)
         }
     }
 
     /// Drops what the broker will deliver again.
-    func dropStale() {
-        update { state in
-            state.items.removeAll { item in
-                guard releases.isStale(item) else { return false }
-                state.heldMessages -= 1
-                state.heldBytes -= item.heldBytes
-                return true
-            }
-        }
-    }
+    func dropStale() { _ = remove { run, index in run.isStale(at: index, releases) } }
 
     /// No more messages come. Those that are there can still be asked for.
     func end(_ end: End) {
@@ -127,29 +132,38 @@ final class MessageQueue: Sendable {
     }
 
     /// Takes out what another sequence claims.
-    func remove(where claims: (Received) -> Bool) -> [Received] {
-        var removed: [Received] = []
+    func remove(where claims: (ReceivedRun, Int) -> Bool) -> [ReceivedRun] {
+        var removed: [ReceivedRun] = []
         update { state in
-            state.items.removeAll { item in
-                guard claims(item) else { return false }
-                state.heldMessages -= 1
-                state.heldBytes -= item.heldBytes
-                removed.append(item)
-                return true
+            var left = Deque<ReceivedRun>()
+            for run in state.runs {
+                guard let parts = run.partition(where: claims) else {
+                    left.append(run)
+                    continue
+                }
+                let claimed = ReceivedRun(parts.claimed)
+                state.drop(claimed)
+                removed.append(claimed)
+                if !parts.left.isEmpty { left.append(ReceivedRun(parts.left)) }
             }
+            state.runs = left
         }
         return removed
     }
 
     /// Takes out what was there when `appended` was read.
-    func remove(appendedUpTo mark: UInt64) -> [Received] {
-        var removed: [Received] = []
+    func remove(appendedUpTo mark: UInt64) -> [ReceivedRun] {
+        var removed: [ReceivedRun] = []
         update { state in
-            let later = Int(min(state.appended - mark, UInt64(state.items.count)))
-            removed = Array(state.items.prefix(state.items.count - later))
-            state.items.removeFirst(removed.count)
-            state.heldMessages -= removed.count
-            for item in removed { state.heldBytes -= item.heldBytes }
+            var toRemove = state.runs.reduce(0) { $0 + $1.count } - Int(clamping: state.appended - mark)
+            while toRemove > 0, let run = state.runs.popFirst() {
+                let split = run.indices.lowerBound + min(toRemove, run.count)
+                let taken = run[run.indices.lowerBound..<split]
+                state.prepend(run[split..<run.indices.upperBound])
+                state.drop(taken)
+                toRemove -= taken.count
+                removed.append(taken)
+            }
         }
         return removed
     }
@@ -159,40 +173,39 @@ final class MessageQueue: Sendable {
     func attach() {
         state.withLock { state in
             state.iterators += 1
-            guard let unreleased = state.unreleased else { return }
-            state.items.prepend(unreleased)
-            state.heldMessages += 1
-            state.heldBytes += unreleased.heldBytes
-            state.unreleased = nil
+            state.prepend(state.unreleased)
+            state.hold(state.unreleased)
+            state.unreleased = ReceivedRun()
         }
     }
 
     /// The next messages, after `consumed` messages with `consumedBytes` of those before. Waits for one at least.
     /// Nil when the sequence has ended.
+    ///
+    /// - Parameter joins: Whether many that came one at a time are better than the first of them.
     func take(
-        into batch: inout [Received], consumed: Int, bytes: Int, isolation actor: isolated (any Actor)?
-    ) async throws(MQTTError) -> Bool {
+        consumed: Int, bytes: Int, joins: Bool, isolation actor: isolated (any Actor)?
+    ) async throws(MQTTError) -> ReceivedRun? {
         var consumed = consumed
         var consumedBytes = bytes
         note(consumer: currentTaskIdentity())
         while true {
             var end: End?
+            var runs: [ReceivedRun] = []
             update { state in
                 state.heldMessages -= consumed
                 state.heldBytes -= consumedBytes
-                if state.items.count <= Self.batch {
-                    batch.append(contentsOf: state.items)
-                    state.items.removeAll(keepingCapacity: true)
-                } else {
-                    batch.append(contentsOf: state.items.prefix(Self.batch))
-                    state.items.removeFirst(Self.batch)
+                var count = 0
+                while count < (joins ? Self.batch / 2 : 1), let run = state.runs.popFirst() {
+                    runs.append(run)
+                    count += run.count
                 }
                 end = state.end
             }
             (consumed, consumedBytes) = (0, 0)
-            if !batch.isEmpty { return true }
+            if !runs.isEmpty { return ReceivedRun.joined(runs) }
             switch end {
-            case .finished: return false
+            case .finished: return nil
             case .failed(let error): throw error
             case nil: try await wait()
             }
@@ -215,7 +228,7 @@ final class MessageQueue: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: Waiter) in
                 let resumes = state.withLock { state -> Bool in
-                    if !state.items.isEmpty || state.end != nil || state.isCanceled { return true }
+                    if !state.runs.isEmpty || state.end != nil || state.isCanceled { return true }
                     isAlone = state.waiter == nil
                     guard isAlone else { return true }
                     state.waiter = continuation
@@ -239,10 +252,10 @@ final class MessageQueue: Sendable {
         guard isAlone else { throw .denied("another task waits for messages of the same sequence") }
     }
 
-    /// The iterator is gone: what it took and did not hand out comes first for the next one.
-    func detach(unreleased: Received?, unread: ArraySlice<Received>, consumed: Int, bytes: Int) {
-        var toRelease: [Received] = []
-        var toGiveBack: [Received] = []
+    /// The iterator is gone: what it took and did not hand out comes first for the next one, behind what it did not release.
+    func detach(unreleased: ReceivedRun, unread: ReceivedRun, consumed: Int, bytes: Int) {
+        var toRelease: [ReceivedRun] = []
+        var toGiveBack: [ReceivedRun] = []
         note(consumer: nil)
         update { state in
             state.iterators -= 1
@@ -252,12 +265,12 @@ final class MessageQueue: Sendable {
             switch state.scope {
             case .open:
                 state.unreleased = unreleased
-                state.items.prepend(contentsOf: unread)
-            case .left: toRelease = [unreleased].compactMap(\.self) + unread
-            case .abandoned: toGiveBack = [unreleased].compactMap(\.self) + unread
+                state.prepend(unread)
+            case .left: toRelease = [unreleased, unread]
+            case .abandoned: toGiveBack = [unreleased, unread].filter { !$0.isEmpty }
             }
         }
-        for item in toRelease { releases.release(item) }
+        for run in toRelease { releases.release(run) }
         if !toGiveBack.isEmpty { giveBack(toGiveBack) }
         left()
     }
@@ -266,30 +279,30 @@ final class MessageQueue: Sendable {
 
     /// The scope was left. Normally: what was handed out last is released, what was not asked for is released and dropped.
     func leave(normally: Bool) {
-        var left: [Received] = []
+        var left: [ReceivedRun] = []
         update { state in
             state.scope = normally ? .left : .abandoned
             state.end = state.end ?? .finished
-            left = [state.unreleased].compactMap(\.self) + state.items
-            state.unreleased = nil
-            state.items = []
+            state.prepend(state.unreleased)
+            left = Array(state.runs)
+            state.unreleased = ReceivedRun()
+            state.runs = []
             state.heldMessages = 0
             state.heldBytes = 0
         }
         if normally {
-            for item in left { releases.release(item) }
+            for run in left { releases.release(run) }
         } else if !left.isEmpty {
             giveBack(left)
         }
     }
 
     /// Puts messages ahead of all others.
-    func prepend(_ received: [Received]) {
+    func prepend(_ received: [ReceivedRun]) {
         var waiter: Waiter?
         update { state in
-            state.items.prepend(contentsOf: received)
-            state.heldMessages += received.count
-            for item in received { state.heldBytes += item.heldBytes }
+            state.runs.prepend(contentsOf: received)
+            for run in received { state.hold(run) }
             waiter = state.waiter
             state.waiter = nil
         }

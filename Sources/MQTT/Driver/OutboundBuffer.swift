@@ -39,11 +39,14 @@ struct OutboundBuffer {
     }
 
     mutating func append(_ head: OutboundPublish, _ payload: Payload, packetID: PacketID, isDuplicate: Bool, serial: Serial?) {
+        if case .buffer(let buffer) = payload.storage, buffer.readableBytes <= Self.copiedPayload {
+            return append(length: head.encodedLength + buffer.readableBytes) { writer in
+                head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer)
+                unsafe buffer.withUnsafeReadableBytes { unsafe writer.bytes($0) }
+            }
+        }
         append(length: head.encodedLength) { writer in head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer) }
         switch payload.storage {
-        case .buffer(let buffer) where buffer.readableBytes <= Self.copiedPayload:
-            tail.writeImmutableBuffer(buffer)
-            count(buffer.readableBytes, inMemory: true)
         case .buffer(let buffer):
             appendSegment(.bytes(buffer))
             count(buffer.readableBytes, inMemory: true)

@@ -5,9 +5,10 @@ struct PacketFramer {
     enum Frame {
         case packet(InboundPacket)
         case suback(InboundPacket, codes: [UInt8])
-        case publish(PublishHead, topic: String, payload: ByteBuffer)
-        /// The head of a PUBLISH whose payload follows in chunks.
-        case publishHead(PublishHead, topic: String)
+        /// Its payload is at `offset` of the input; or of the packet, when that is in a buffer of its own. The topic is `lastTopic`.
+        case publish(PublishHead, offset: Int, packet: ByteBuffer?)
+        /// The head of a PUBLISH whose payload follows in chunks. The topic is `lastTopic`.
+        case publishHead(PublishHead)
         case chunk(ByteBuffer, isLast: Bool)
     }
 
@@ -19,7 +20,7 @@ struct PacketFramer {
     /// the application may hold, would copy all of it.
     private var carry = ByteBuffer()
     private var payloadLeft = 0
-    private var lastTopic = ""
+    private(set) var lastTopic = ""
 
     init(maximumPacketSize: Int) { decoder = PacketDecoder(maximumPacketSize: maximumPacketSize) }
 
@@ -41,7 +42,10 @@ struct PacketFramer {
             }
             var packet = carry
             carry = ByteBuffer()
-            if let frame = try decode(&packet) { return frame }
+            if let frame = try decode(&packet) {
+                guard case .publish(let head, let offset, _) = frame else { return frame }
+                return .publish(head, offset: offset, packet: packet)
+            }
             carry = packet
             if input.readableBytes == 0 { return nil }
         }
@@ -73,13 +77,14 @@ struct PacketFramer {
         if !head.repeatsTopic {
             lastTopic = buffer.getString(at: buffer.readerIndex + head.topic.lowerBound, length: head.topic.count) ?? ""
         }
-        buffer.moveReaderIndex(forwardBy: head.payloadOffset)
-        if isWhole, let payload = buffer.readSlice(length: head.payloadLength) {
-            return .publish(head, topic: lastTopic, payload: payload)
+        if isWhole || head.payloadLength == 0 {
+            let offset = buffer.readerIndex + head.payloadOffset
+            buffer.moveReaderIndex(forwardBy: header.packetLength)
+            return .publish(head, offset: offset, packet: nil)
         }
+        buffer.moveReaderIndex(forwardBy: head.payloadOffset)
         payloadLeft = head.payloadLength
-        if payloadLeft == 0 { return .publish(head, topic: lastTopic, payload: ByteBuffer()) }
-        return .publishHead(head, topic: lastTopic)
+        return .publishHead(head)
     }
 
     private func decodeControl(_ buffer: inout ByteBuffer, _ header: FixedHeader) throws(ProtocolViolation) -> Frame? {

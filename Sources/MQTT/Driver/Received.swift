@@ -33,7 +33,7 @@ final class SharedRelease: Sendable {
 
 /// Collects what the application has released, until the event loop tells the session: many releases are one wake-up.
 final class ReleaseBox: Sendable {
-    private let receipts = Mutex<[Receipt]>([])
+    private let receipts = BusyMutex<[Receipt]>([])
     private let keptBelow = Atomic<UInt64>(0)
     private let staleBelow = Atomic<UInt64>(0)
     private let eventLoop: any EventLoop
@@ -47,11 +47,37 @@ final class ReleaseBox: Sendable {
     func release(_ received: Received) {
         if case .stream(let stream) = received.message.payload.storage { stream.skip() }
         guard received.receipt != 0, received.shared?.release() ?? true else { return }
+        release(received.receipt)
+    }
+
+    func release(_ receipt: Receipt) {
         let isFirst = receipts.withLock { receipts in
-            receipts.append(received.receipt)
+            receipts.append(receipt)
             return receipts.count == 1
         }
-        if isFirst, let action = action.withLock({ $0 }) { eventLoop.execute { action() } }
+        if isFirst { wake() }
+    }
+
+    /// All at once.
+    func release(_ run: ReceivedRun) {
+        var released: [Receipt] = []
+        for index in run.indices {
+            if run.isPlace {
+                if run.receipt(at: index) != 0 { released.append(run.receipt(at: index)) }
+            } else {
+                release(run[index])
+            }
+        }
+        guard !released.isEmpty else { return }
+        let isFirst = receipts.withLock { receipts in
+            defer { receipts += released }
+            return receipts.isEmpty
+        }
+        if isFirst { wake() }
+    }
+
+    private func wake() {
+        if let action = action.withLock({ $0 }) { eventLoop.execute { action() } }
     }
 
     func takeAll() -> [Receipt] {
@@ -70,10 +96,14 @@ final class ReleaseBox: Sendable {
 
     /// Whether the message comes again, or came in part: it is not to be handed over.
     func isStale(_ received: Received) -> Bool {
-        if received.receipt != 0, received.message.qos == .atLeastOnce, received.receipt < staleBelow.load(ordering: .acquiring) {
-            if received.receipt >= keptBelow.load(ordering: .acquiring) { return true }
-        }
+        if isStale(received.receipt, received.message.qos) { return true }
         if case .stream(let stream) = received.message.payload.storage { return stream.isBroken }
         return false
+    }
+
+    /// Whether the message comes again.
+    func isStale(_ receipt: Receipt, _ qos: QoS) -> Bool {
+        guard receipt != 0, qos == .atLeastOnce, receipt < staleBelow.load(ordering: .acquiring) else { return false }
+        return receipt >= keptBelow.load(ordering: .acquiring)
     }
 }

@@ -57,31 +57,36 @@ final class Router: Sendable {
     // MARK: Received messages
 
     /// Under the lock as a whole, so that no message passes by a scope that is being opened or closed.
-    func route(_ received: [Received]) {
+    func route(_ received: [ReceivedRun]) {
         guard !received.isEmpty else { return }
         state.withLock { state in
             guard !state.scopes.isEmpty else { return unclaimed.append(received) }
-            var batches: [(queue: MessageQueue, items: [Received])] = []
-            for item in received {
-                let targets = Self.targets(of: item.message.topic, &state)
-                if targets.count < 2 {
-                    Self.add(item, to: targets.first ?? unclaimed, &batches)
-                } else {
-                    let shared = SharedRelease(holders: targets.count)
-                    for (index, target) in targets.enumerated() {
-                        Self.add(item.copy(index, of: shared), to: target, &batches)
+            var batches: [(queue: MessageQueue, runs: [ReceivedRun])] = []
+            for run in received {
+                var index = run.indices.lowerBound
+                while index < run.indices.upperBound {
+                    let range = run.sameTopic(from: index)
+                    let targets = Self.targets(of: run.topic(at: index), &state)
+                    if targets.count < 2 {
+                        Self.add(run[range], to: targets.first ?? unclaimed, &batches)
+                    } else {
+                        let items = range.map { (run[$0], SharedRelease(holders: targets.count)) }
+                        for (holder, target) in targets.enumerated() {
+                            Self.add(ReceivedRun(items.map { $0.copy(holder, of: $1) }), to: target, &batches)
+                        }
                     }
+                    index = range.upperBound
                 }
             }
-            for batch in batches { batch.queue.append(batch.items) }
+            for batch in batches { batch.queue.append(batch.runs) }
         }
     }
 
-    private static func add(_ item: Received, to queue: MessageQueue, _ batches: inout [(queue: MessageQueue, items: [Received])]) {
+    private static func add(_ run: ReceivedRun, to queue: MessageQueue, _ batches: inout [(queue: MessageQueue, runs: [ReceivedRun])]) {
         if let index = batches.firstIndex(where: { $0.queue === queue }) {
-            batches[index].items.append(item)
+            batches[index].runs.append(run)
         } else {
-            batches.append((queue, [item]))
+            batches.append((queue, [run]))
         }
     }
 
@@ -117,7 +122,7 @@ final class Router: Sendable {
                 state.scopes[state.nextID] = Scope(queue: queue, filters: filters)
                 for filter in filters { state.tree.insert(filter.filter, state.nextID) }
                 state.lastTopic = nil
-                let claimed = unclaimed.remove { received in checked.contains { $0.matches(received.message.topic) } }
+                let claimed = unclaimed.remove { run, index in checked.contains { $0.matches(run.topic(at: index)) } }
                 if !claimed.isEmpty { queue.append(claimed) }
                 return state.nextID
             }

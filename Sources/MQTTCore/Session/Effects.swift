@@ -6,5 +6,8 @@ package struct Effects: Sendable, Equatable {
 
     package mutating func append(_ effect: Effect) { list.append(effect) }
 
-    package mutating func removeAll() { list.removeAll(keepingCapacity: true) }
+    package mutating func removeAll() {
+        // Most steps have one, and taking it out is the cheaper way.
+        if list.count == 1 { list.removeLast() } else { list.removeAll(keepingCapacity: true) }
+    }
 }

@@ -28,7 +28,7 @@ struct InboundFlow: Sendable, Equatable {
 
     /// Acknowledgements that this link is owed. A receipt below its base belongs to an earlier link.
     private var due = SequenceRing<Due>(base: 1)
-    private var received: [PacketID: Ownership] = [:]
+    private var received = PacketTable<Ownership>()
     /// Receipts of earlier links that QoS 2 messages are still held under.
     private var earlier: [Receipt: PacketID] = [:]
     /// Identifiers whose PUBCOMP waits its turn in `due`: the broker did not wait for PUBREC.
@@ -168,11 +168,11 @@ struct InboundFlow: Sendable, Equatable {
             if received[packetID] == .delivered(incomplete) { received[packetID] = nil }
         }
         incomplete = nil
-        for (packetID, ownership) in received {
-            switch ownership {
+        for packetID in received.packetIDs {
+            switch received[packetID] {
             case .delivered(let receipt): earlier[receipt] = packetID
             case .removing: received[packetID] = .owned
-            case .storing, .owned: break
+            case .storing, .owned, nil: break
             }
         }
         due.removeAll()
@@ -183,7 +183,7 @@ struct InboundFlow: Sendable, Equatable {
     /// Returns whether there was anything to forget.
     mutating func forget() -> Bool {
         let hadAny = !received.isEmpty
-        received = [:]
+        received.removeAll()
         earlier = [:]
         return hadAny
     }

@@ -1,40 +1,45 @@
 /// Elements by consecutive numbers, which may leave in any order: a ring of small pages, of which the empty ones take no memory.
 ///
 /// So the oldest element may stay for long while millions behind it come and go, and a long backlog costs what is in it.
+///
+/// All of it can be inlined: the driver has a ring of its own elements, and without that each step would look up their type at run time,
+/// which costs ten times as much as the step.
 package struct PagedRing<Element> {
-    fileprivate static var pageLength: UInt64 { 64 }
+    @usableFromInline package static var pageLength: UInt64 { 64 }
 
-    fileprivate struct Page {
-        var slots = [Element?](repeating: nil, count: Int(pageLength))
-        var count = 0
+    @usableFromInline package struct Page {
+        @usableFromInline var slots = [Element?](repeating: nil, count: Int(pageLength))
+        @usableFromInline var count = 0
+
+        @inlinable init() {}
     }
 
-    private var pages: [Page?] = []
+    @usableFromInline var pages: [Page?] = []
     /// An empty page, so that a short queue does not ask for memory again and again.
-    private var spare: Page?
+    @usableFromInline var spare: Page?
     /// The number of the oldest element; `end` when there is none.
-    package private(set) var base: UInt64
+    @usableFromInline package internal(set) var base: UInt64
     /// One past the newest number that was given.
-    package private(set) var end: UInt64
-    package private(set) var count = 0
+    @usableFromInline package internal(set) var end: UInt64
+    @usableFromInline package internal(set) var count = 0
 
-    package init(base: UInt64) {
+    @inlinable package init(base: UInt64) {
         self.base = base
         end = base
     }
 
-    package var isEmpty: Bool { count == 0 }
+    @inlinable package var isEmpty: Bool { count == 0 }
 
-    package func contains(_ number: UInt64) -> Bool { self[number] != nil }
+    @inlinable package func contains(_ number: UInt64) -> Bool { self[number] != nil }
 
     /// The element of that number, when it is there.
-    package subscript(number: UInt64) -> Element? {
+    @inlinable package subscript(number: UInt64) -> Element? {
         guard number >= base, number < end else { return nil }
         return pages[page(number)]?.slots[slot(number)]
     }
 
     /// The element of a number that is there.
-    package subscript(present number: UInt64) -> Element {
+    @inlinable package subscript(present number: UInt64) -> Element {
         get {
             precondition(contains(number), "the number is not in the ring")
             // It was just seen to be there.
@@ -49,10 +54,10 @@ package struct PagedRing<Element> {
     }
 
     /// Adds an element under the number `end`.
-    package mutating func append(_ element: Element) { insert(element, at: end) }
+    @inlinable package mutating func append(_ element: Element) { insert(element, at: end) }
 
     /// Adds an element under a number that is not there.
-    package mutating func insert(_ element: Element, at number: UInt64) {
+    @inlinable package mutating func insert(_ element: Element, at number: UInt64) {
         let first = isEmpty ? number : Swift.min(base, number)
         // Up to the end, also where nothing is: two numbers of the ring never share a place.
         reach(from: first, to: Swift.max(end, number + 1) - 1)
@@ -70,7 +75,7 @@ package struct PagedRing<Element> {
     }
 
     /// Leaves out the numbers up to this one.
-    package mutating func skip(to number: UInt64) {
+    @inlinable package mutating func skip(to number: UInt64) {
         guard number > end else { return }
         // Numbers that are left out have places too: else each would have that of another.
         if isEmpty { base = number } else { reach(from: base, to: number - 1) }
@@ -78,7 +83,7 @@ package struct PagedRing<Element> {
     }
 
     /// Removes the element of that number, if it is there.
-    @discardableResult package mutating func remove(_ number: UInt64) -> Element? {
+    @discardableResult @inlinable package mutating func remove(_ number: UInt64) -> Element? {
         guard let element = self[number] else { return nil }
         let (index, slot) = (page(number), slot(number))
         pages[index]?.slots[slot] = nil
@@ -94,12 +99,12 @@ package struct PagedRing<Element> {
     }
 
     /// Removes everything, and goes on at the number that was next.
-    package mutating func removeAll() {
+    @inlinable package mutating func removeAll() {
         self = PagedRing(base: end)
     }
 
     /// The first number from `number` on that is there.
-    package func next(from number: UInt64) -> UInt64? {
+    @inlinable package func next(from number: UInt64) -> UInt64? {
         var number = Swift.max(number, base)
         while number < end {
             let index = page(number)
@@ -115,7 +120,7 @@ package struct PagedRing<Element> {
     }
 
     /// The numbers that are there, from `number` on, in order. Do not change the ring meanwhile: it would be copied.
-    package func numbers(from number: UInt64 = 0) -> some Sequence<UInt64> {
+    @inlinable package func numbers(from number: UInt64 = 0) -> some Sequence<UInt64> {
         sequence(state: number) { state in
             guard let found = next(from: state) else { return nil }
             state = found + 1
@@ -123,12 +128,12 @@ package struct PagedRing<Element> {
         }
     }
 
-    private func page(_ number: UInt64) -> Int { Int(truncatingIfNeeded: number / Self.pageLength) & (pages.count - 1) }
+    @inlinable func page(_ number: UInt64) -> Int { Int(truncatingIfNeeded: number / Self.pageLength) & (pages.count - 1) }
 
-    private func slot(_ number: UInt64) -> Int { Int(truncatingIfNeeded: number % Self.pageLength) }
+    @inlinable func slot(_ number: UInt64) -> Int { Int(truncatingIfNeeded: number % Self.pageLength) }
 
     /// Makes room for the pages of these numbers, each at a place of its own. All from `base` to `end` are among them.
-    private mutating func reach(from first: UInt64, to last: UInt64) {
+    @inlinable mutating func reach(from first: UInt64, to last: UInt64) {
         let wanted = Int(last / Self.pageLength - first / Self.pageLength) + 1
         guard wanted > pages.count else { return }
         var larger = [Page?](repeating: nil, count: Swift.max(4, 1 << (Int.bitWidth - (wanted - 1).leadingZeroBitCount)))

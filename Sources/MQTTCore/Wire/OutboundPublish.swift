@@ -15,7 +15,10 @@ package struct OutboundPublish: Sendable {
     package var remainingLength: Int { 2 + topic.utf8.count + (qos == .atMostOnce ? 0 : 2) + payloadLength }
 
     /// Bytes of the head: what comes before the payload.
-    package var encodedLength: Int { 1 + variableByteIntegerLength(remainingLength) + remainingLength - payloadLength }
+    package var encodedLength: Int {
+        let remainingLength = remainingLength
+        return 1 + variableByteIntegerLength(remainingLength) + remainingLength - payloadLength
+    }
 
     /// Everything that can be wrong with it, before anything is sent or stored.
     package func check() throws(MQTTError) {
@@ -29,6 +32,7 @@ package struct OutboundPublish: Sendable {
     ///   - packetID: Not written at QoS 0 [MQTT-2.3.1-5].
     ///   - isDuplicate: Whether it went out before [MQTT-3.3.1-1]; never at QoS 0 [MQTT-3.3.1-2].
     package func encode(packetID: PacketID, isDuplicate: Bool, into writer: inout PacketWriter) {
+        let remainingLength = remainingLength
         let duplicate: UInt8 = isDuplicate && qos != .atMostOnce ? 0b1000 : 0
         writer.byte(0x30 | duplicate | qos.rawValue << 1 | (retain ? 1 : 0))
         writer.variableByteInteger(remainingLength)

@@ -69,10 +69,7 @@ package struct PacketDecoder: Sendable, Equatable {
     }
 
     private func repeatsLast(_ bytes: Span<UInt8>, _ topic: Range<Int>) -> Bool {
-        guard topic.count == lastTopic.count, !topic.isEmpty else { return false }
-        let last = lastTopic.span
-        for index in 0..<last.count where bytes[topic.lowerBound + index] != last[index] { return false }
-        return true
+        !topic.isEmpty && TopicComparison.isEqual(bytes, topic, lastTopic.span)
     }
 
     private mutating func check(topic bytes: Span<UInt8>, _ range: Range<Int>) throws(ProtocolViolation) {

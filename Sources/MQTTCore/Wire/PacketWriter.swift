@@ -45,6 +45,11 @@
 
     private mutating func lengthAndBytes(_ bytes: UnsafeRawBufferPointer) {
         integer(UInt16(bytes.count))
+        unsafe self.bytes(bytes)
+    }
+
+    /// The bytes as they are: a payload.
+    package mutating func bytes(_ bytes: UnsafeRawBufferPointer) {
         unsafe precondition(bytes.count <= memory.count - count, "a packet's encodedLength is too small")
         unsafe UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: bytes)
         count += bytes.count

@@ -39,7 +39,7 @@ struct BenchRoundTrip: AsyncParsableCommand {
                     let sender = LoadSender(
                         client: client, topic: common.topicName, qos: qos, size: fixed.size, numbers: numbers, window: 1, pace: pace,
                         meter: meter)
-                    group.addTask(executorPreference: EventLoopExecutor(client.eventLoop)) { try await sender.run() }
+                    group.addTask(executorPreference: client.taskExecutor) { try await sender.run() }
                 }
                 try await group.waitForAll()
             }

@@ -1,0 +1,128 @@
+"""The programs that are measured, the broker between them, and how one of them is run, counted and timed."""
+
+import importlib.util
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.path.join(HERE, ".build", "c")
+LIBRARIES = {"mosq": ["-lmosquitto"], "pahoc": ["-lpaho-mqtt3a"]}
+OURS = "swift-mqtt"
+
+
+class Programs:
+    """Builds what can be built here. A peer is a name; it becomes a program, a suffix of the scenario, and an environment."""
+
+    def __init__(self, ours_only=False):
+        os.makedirs(BUILD, exist_ok=True)
+        self.paths = {}
+        for name in ("nullbroker",) if ours_only else ("nullbroker", "raw", "files", "mosq", "pahoc"):
+            command = ["cc", "-O2", "-w", "-o", f"{BUILD}/{name}", f"{HERE}/C/{name}.c", *LIBRARIES.get(name, [])]
+            if subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+                self.paths[name] = [f"{BUILD}/{name}"]
+            else:
+                print(f"left out: {name} does not build here", file=sys.stderr)
+        if not ours_only and importlib.util.find_spec("paho"):
+            self.paths["pahopy"] = [sys.executable, f"{HERE}/pahopy.py"]
+        elif not ours_only:
+            print("left out: there is no paho-mqtt for Python (pip install paho-mqtt)", file=sys.stderr)
+        build = ["swift", "build", "-c", "release", "--package-path", HERE, "--product", "driver"]
+        built = subprocess.run(build, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if built.returncode != 0:
+            raise SystemExit(built.stdout)
+        shown = subprocess.run(build + ["--show-bin-path"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        self.paths[OURS] = [f"{shown}/driver"]
+        # valgrind 3.19 stops at Swift's debug information.
+        self.stripped = f"{BUILD}/driver-stripped"
+        subprocess.run(["strip", "-o", self.stripped, f"{shown}/driver"], check=True)
+        self.counter = f"{BUILD}/malloccount.so"
+        subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", self.counter, f"{HERE}/C/malloccount.c"], check=True)
+
+    def has(self, peer):
+        return peer.split("+")[0].split("-thread")[0] in self.paths
+
+    def command(self, peer, scenario, port, count, size, window):
+        """`swift-mqtt+batch` is our driver with the scenario's name and -batch behind it; `mosq-thread` has a thread of the library's."""
+        name, _, suffix = peer.partition("+")
+        environment = {}
+        if name.endswith("-thread"):
+            name, environment = name.removesuffix("-thread"), {"THREAD": "1"}
+        words = [scenario + ("-" + suffix if suffix else ""), "127.0.0.1", str(port), str(count), str(size), str(window)]
+        return self.paths[name] + words, environment
+
+    def run(self, peer, scenario, port, count, size, window, environment=None, timeout=60):
+        """The fields of the driver's RESULT line, or None when it fails."""
+        command, own = self.command(peer, scenario, port, count, size, window)
+        return fields(execute(command, {**own, **(environment or {})}, timeout))
+
+    def instructions(self, peer, scenario, port, count, size, window):
+        command, environment = self.command(peer, scenario, port, count, size, window)
+        if command[0] == self.paths[OURS][0]:
+            command[0] = self.stripped
+        valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command]
+        return number(execute(valgrind, environment, 300, errors=True), r"Collected : (\d+)")
+
+    def allocations(self, peer, scenario, port, count, size, window):
+        command, environment = self.command(peer, scenario, port, count, size, window)
+        return number(execute(command, {**environment, "LD_PRELOAD": self.counter}, 60, errors=True), r"ALLOCATIONS count=(\d+)")
+
+
+def execute(command, environment, timeout, errors=False):
+    try:
+        return subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT if errors else subprocess.DEVNULL, timeout=timeout, check=False,
+            text=True, errors="replace", env={**os.environ, **environment}).stdout
+    except subprocess.TimeoutExpired:
+        return ""
+
+
+def fields(output):
+    for line in output.splitlines():
+        if line.startswith("RESULT "):
+            return {key: value for key, value in (field.split("=", 1) for field in line.split()[1:])}
+    return None
+
+
+def number(output, pattern):
+    found = re.search(pattern, output)
+    return int(found.group(1)) if found else None
+
+
+class NullBroker:
+    """Takes everything and acknowledges it, on a free port of the loopback interface."""
+
+    def __init__(self, programs):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.process = subprocess.Popen(
+            programs.paths["nullbroker"] + [str(self.port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise SystemExit("the null broker does not start")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def median(results, key):
+    values = [float(result[key]) for result in results if result and key in result]
+    return statistics.median(values) if values else None
+
+
+def needs(program):
+    if not shutil.which(program):
+        raise SystemExit(f"there is no {program}: apt-get install {program}")

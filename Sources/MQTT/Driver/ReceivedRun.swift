@@ -1,0 +1,214 @@
+internal import NIOCore
+
+/// Received messages in their order, most of them as numbers that say where in the read buffer each is.
+///
+/// A message is made of them when it is asked for, on the thread that asks: the event loop neither allocates nor counts references for
+/// each, and two threads do not pull one reference count to and fro.
+struct ReceivedRun: Sendable {
+    /// Bytes that were read, and the topic of all messages that are in them here.
+    struct Source: Sendable {
+        var bytes: ByteBuffer
+        var topic: String
+    }
+
+    /// A message whose payload is in memory.
+    struct Place: Sendable, BitwiseCopyable {
+        /// 0 at QoS 0.
+        var receipt: Receipt
+        var source: UInt32
+        /// Where the payload is in the source's bytes.
+        var offset: UInt32
+        var length: UInt32
+        /// What it pins while it waits: payload and topic.
+        var heldBytes: UInt32
+        var packetID: PacketID
+        var qos: QoS
+        var retain: Bool
+        var isDuplicate: Bool
+    }
+
+    enum Storage: Sendable {
+        case places([Place], [Source])
+        /// Streams, what several sequences share, and what was picked out of a queue.
+        case items([Received])
+    }
+
+    let storage: Storage
+    /// Those of them that are meant.
+    private(set) var indices: Range<Int>
+
+    init(_ places: [Place], _ sources: [Source]) {
+        storage = .places(places, sources)
+        indices = places.indices
+    }
+
+    init(_ items: [Received] = []) {
+        storage = .items(items)
+        indices = items.indices
+    }
+
+    private init(_ storage: Storage, _ indices: Range<Int>) {
+        self.storage = storage
+        self.indices = indices
+    }
+
+    /// Whether there are no streams, and nothing is shared.
+    var isPlace: Bool { if case .places = storage { true } else { false } }
+    var count: Int { indices.count }
+    var isEmpty: Bool { indices.isEmpty }
+
+    /// Shares the storage.
+    subscript(range: Range<Int>) -> ReceivedRun { ReceivedRun(storage, range.clamped(to: indices)) }
+
+    subscript(index: Int) -> Received {
+        switch storage {
+        case .places(let places, _): Received(message: message(at: index), receipt: places[index].receipt)
+        case .items(let items): items[index]
+        }
+    }
+
+    func message(at index: Int) -> Message {
+        switch storage {
+        case .places(let places, let sources):
+            return places[index].message(sources)
+        case .items(let items): return items[index].message
+        }
+    }
+
+    func topic(at index: Int) -> String {
+        switch storage {
+        case .places(let places, let sources): sources[Int(places[index].source)].topic
+        case .items(let items): items[index].message.topic
+        }
+    }
+
+    func receipt(at index: Int) -> Receipt {
+        switch storage {
+        case .places(let places, _): places[index].receipt
+        case .items(let items): items[index].receipt
+        }
+    }
+
+    /// The bytes that it pins while it waits. Of a stream, those that it may hold.
+    func heldBytes(at index: Int) -> Int {
+        switch storage {
+        case .places(let places, _): Int(places[index].heldBytes)
+        case .items(let items): items[index].heldBytes
+        }
+    }
+
+    var heldBytes: Int { indices.reduce(0) { $0 + heldBytes(at: $1) } }
+
+    /// The payload of that message, when it is streamed.
+    func stream(at index: Int) -> PayloadStream? {
+        guard case .items(let items) = storage, case .stream(let stream) = items[index].message.payload.storage else { return nil }
+        return stream
+    }
+
+    /// Whether it came on an earlier connection and comes again, or came in part: then it is not to be handed over.
+    func isStale(at index: Int, _ releases: ReleaseBox) -> Bool {
+        switch storage {
+        case .places(let places, _): releases.isStale(places[index].receipt, places[index].qos)
+        case .items(let items): releases.isStale(items[index])
+        }
+    }
+
+    /// How many messages from `index` on have the topic of that one for certain: none is looked at.
+    func sameTopic(from index: Int) -> Range<Int> {
+        guard case .places(let places, _) = storage else { return index..<index + 1 }
+        let source = places[index].source
+        var end = index + 1
+        while end < indices.upperBound, places[end].source == source { end += 1 }
+        return index..<end
+    }
+
+    /// All of them, in one storage.
+    static func joined(_ runs: [ReceivedRun]) -> ReceivedRun {
+        if runs.count == 1, let run = runs.first { return run }
+        var places: [Place] = []
+        var sources: [Source] = []
+        for run in runs {
+            guard case .places(let more, let theirs) = run.storage else {
+                return ReceivedRun(runs.flatMap { run in run.indices.map { run[$0] } })
+            }
+            for index in run.indices {
+                var place = more[index]
+                place.source += UInt32(truncatingIfNeeded: sources.count)
+                places.append(place)
+            }
+            sources += theirs
+        }
+        return ReceivedRun(places, sources)
+    }
+
+    /// Splits it by what is claimed. Nil when nothing is.
+    func partition(where claims: (ReceivedRun, Int) -> Bool) -> (claimed: [Received], left: [Received])? {
+        var claimed: [Received] = []
+        var left: [Received] = []
+        for index in indices {
+            if claims(self, index) { claimed.append(self[index]) } else { left.append(self[index]) }
+        }
+        return claimed.isEmpty ? nil : (claimed, left)
+    }
+}
+
+extension ReceivedRun.Place {
+    func message(_ sources: [ReceivedRun.Source]) -> Message {
+        let source = sources[Int(self.source)]
+        let payload = source.bytes.getSlice(at: Int(offset), length: Int(length)) ?? ByteBuffer()
+        return Message(
+            topic: source.topic, payload: Payload(payload), qos: qos, retain: retain, isDuplicate: isDuplicate, packetID: packetID)
+    }
+}
+
+/// Collects what was received while the engine's lock is held.
+struct ReceivedRunBuilder {
+    private(set) var runs: [ReceivedRun] = []
+    private var places: [ReceivedRun.Place] = []
+    private var sources: [ReceivedRun.Source] = []
+    /// Whether the last source has the bytes of the read buffer at hand.
+    private var isInInput = false
+
+    /// A message whose payload is at `offset` of `bytes`.
+    ///
+    /// - Parameters:
+    ///   - isInput: Whether `bytes` are those of the read buffer at hand, the same ones in all calls.
+    ///   - most: How many may come at most, for the size of the memory.
+    mutating func append(
+        _ head: PublishHead, _ receipt: Receipt, _ bytes: ByteBuffer, offset: Int, isInput: Bool, topic: String, most: Int
+    ) {
+        if !isInput || !isInInput || !head.repeatsTopic {
+            var bytes = bytes
+            bytes.moveReaderIndex(to: offset)
+            sources.append(ReceivedRun.Source(bytes: bytes, topic: topic))
+            isInInput = isInput
+        }
+        if places.isEmpty { places.reserveCapacity(most) }
+        places.append(
+            ReceivedRun.Place(
+                receipt: receipt, source: UInt32(truncatingIfNeeded: sources.count - 1),
+                offset: UInt32(truncatingIfNeeded: offset),
+                length: UInt32(truncatingIfNeeded: head.payloadLength),
+                heldBytes: UInt32(truncatingIfNeeded: head.payloadLength + head.topic.count), packetID: head.packetID, qos: head.qos,
+                retain: head.retain, isDuplicate: head.isDuplicate))
+    }
+
+    /// A message whose payload is streamed: it is the last of a run, so that whoever takes runs reads it ahead of what follows.
+    mutating func append(_ received: Received) {
+        close()
+        runs.append(ReceivedRun([received]))
+    }
+
+    mutating func finish() -> [ReceivedRun] {
+        close()
+        return runs
+    }
+
+    private mutating func close() {
+        guard !places.isEmpty else { return }
+        runs.append(ReceivedRun(places, sources))
+        places = []
+        sources = []
+        isInInput = false
+    }
+}
