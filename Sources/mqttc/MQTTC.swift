@@ -6,8 +6,8 @@ struct MQTTC: AsyncParsableCommand {
         commandName: "mqttc",
         abstract: "MQTT on the command line: publish, subscribe, measure, watch.",
         discussion: """
-            The broker is a URL, or told by the options of mosquitto_pub and mosquitto_sub, which mean the same here: -h is the
-            host, and help is --help. Options for every run stand in the file mqttc/config below XDG_CONFIG_HOME (~/.config), one
+            The broker is a URL, or told by the options of mosquitto_pub and mosquitto_sub, which mean the same here: -h is the \
+            host, and help is --help. Options for every run stand in the file mqttc/config below XDG_CONFIG_HOME (~/.config), one \
             on a line, below [pub] or [sub] for that command alone.
 
             EXAMPLES:
@@ -28,8 +28,9 @@ struct MQTTC: AsyncParsableCommand {
               75 time-out
               76 protocol violation, or version refused
               77 not authorised, bad credentials, or client identifier refused
-              130, 143 on SIGINT and SIGTERM, after a clean DISCONNECT, which does not fire the will
+              130, 143 SIGINT, SIGTERM, after a clean DISCONNECT: the will does not fire
             """,
+        version: Release.text,
         subcommands: [Pub.self, Sub.self, TestCommand.self, Bench.self, Watch.self, Pipe.self, BrokerCommand.self, Demo.self],
         // -h is the host.
         helpNames: .long
@@ -38,8 +39,9 @@ struct MQTTC: AsyncParsableCommand {
     static func main() async {
         let words: CommandWords
         do throws(CommandWords.Failure) {
-            let arguments = CommandLine.arguments
-            words = try CommandWords(program: arguments.first ?? "mqttc", Array(arguments.dropFirst()), defaults: DefaultsFile.words)
+            let arguments = SystemFile.arguments
+            let program = String(decoding: arguments.first ?? [], as: UTF8.self)
+            words = try CommandWords(program: program, ArgumentText.words(arguments.dropFirst()), defaults: DefaultsFile.lines)
         } catch {
             Complaints.say(error.message)
             Self.exit(withError: ExitCode(ExitStatus.usage))
@@ -50,6 +52,20 @@ struct MQTTC: AsyncParsableCommand {
                 Complaints.say("other users can see a password on the command line; use --password-file, MQTTC_PASSWORD or --ask-password")
             }
         }
+        if let line = words.culprit(complaint) {
+            Complaints.say("\(line.place): \(complaint(words.words) ?? "")")
+            Self.exit(withError: ExitCode(ExitStatus.usage))
+        }
         await main(words.words)
+    }
+
+    /// What is wrong with a command line. Nil when it can be run.
+    private static func complaint(_ words: [String]) -> String? {
+        do {
+            _ = try parseAsRoot(words)
+            return nil
+        } catch {
+            return exitCode(for: error).isSuccess ? nil : message(for: error)
+        }
     }
 }

@@ -4,7 +4,9 @@ import Dispatch
 @main
 enum Main {
     static func main() {
-        if let quick = QuickPublish(CommandLine.arguments.dropFirst()), QuickPublish.isPossible { quick.run() }
+        // Words that are wrong go the usual way too, which says so.
+        let words = try? ArgumentText.words(SystemFile.arguments.dropFirst())
+        if let words, let quick = QuickPublish(words), QuickPublish.isPossible { quick.run() }
         Task {
             await MQTTC.main()
             Descriptor.exitNow(0)

@@ -90,16 +90,53 @@ class ExitStatus(unittest.TestCase):
         for words in ["pub -m x", "pub -t a -m x -q 7", "pub -t a/# -m x", "sub -t a#", "sub -t a -F %z", "pub -t a -m x -V 5", "pub --nosuch",
                       "sub mqtt://h -h h -t a", "pub -t a -m x -D publish", "nosuch", "pub -t a -m x --cafile /x", "pub mqtt://h -t a -m x --cafile /x", "pub -t a -m x --insecure", "pub -t a -m x --cert /x",
                       "pub -t a -m x --proxy nonsense",
-                      "pub -t a -m x -P secret", "req -t a"]:
+                      "pub -t a -m x -P secret", "req -t a", "pub -t a -m x -m y", "pub -t a -m x -f /x", "pub -t a -l -l"]:
             with self.subTest(words):
                 self.assertEqual(self.status(*words.split()), 64)
+
+    def test_64_arguments_that_are_not_text(self):
+        for words in (["pub", "-t", b"b/\xff", "-m", "x"], ["pub", "-t", "a", "-m", "x", "-i", b"\xc3"], ["sub", "-t", b"\xff"], [b"\xff"]):
+            with self.subTest(words):
+                status, _, errors = run([mqttc(), *words])
+                self.assertEqual(status, 64)
+                self.assertRegex(errors, rb"mqttc: argument \d is not valid UTF-8: \S*\\x[0-9a-f]{2}\n")
+
+    def test_64_says_the_range(self):
+        for words, text in (("pub -t a -m x -k -1", "-k is 0 to 65535"), ("pub -t a -m x --repeat -1", "--repeat is 1 to"),
+                            ("pub -t a -m x -W -5", "more than 0, and at most 1000000"), ("sub -t a -W 1e300", "at most 1000000"),
+                            ("sub -t a -W inf", "at most 1000000"), ("watch -W nan", "at most 1000000"), ("sub -t a -C -1", "-C is 1 to"),
+                            ("bench pub --count -1", "--count is 1 to"), ("bench idle --seconds -1", "--seconds is 0 to"),
+                            ("broker -p -1", "The port is 0 to"), ("test -W -1", "at most 1000000")):
+            with self.subTest(words):
+                status, _, errors = run([mqttc(), *words.split()])
+                self.assertEqual(status, 64)
+                self.assertIn(text, errors.decode())
+                self.assertNotIn(b"Missing value", errors)
+
+    def test_64_requests_need_another_version(self):
+        for words in (["req"], ["req", "-t", "a", "-e", "b", "-m", "x"], ["req", "-D", "publish"], ["req", "--nosuch"]):
+            with self.subTest(words):
+                status, _, errors = run([mqttc(), *words])
+                self.assertEqual((status, errors), (64, b"mqttc: request and response need MQTT 5.0, which is not there yet\n"))
 
     def test_65_publish_rejected(self):
         """A broker of 3.1.1 rejects by closing the connection."""
         def close_at_publish(packet):
             return None if packet[0] >> 4 == 3 else b""
         port = self.scripted(b"\x20\x02\x00\x00", close_at_publish)
-        self.assertEqual(self.status("pub", "-p", port, "-t", "a", "-m", "x", "-q", "1"), 65)
+        for more in ([], ["--quiet", "-d"]):        # the short way, and the usual one
+            status, _, errors = run([mqttc(), "pub", "-p", port, "-t", "the/topic", "-m", "x", "-q", "1", *more])
+            self.assertEqual(status, 65)
+            self.assertTrue(more or b"rejects the message to the/topic" in errors, errors)
+
+    def test_topics_that_brokers_may_refuse_are_told(self):
+        """The standard advises against them, and does not forbid them."""
+        for topic in ("a\a", "a\x7f", "\uffff"):
+            with self.subTest(topic):
+                port = self.scripted(b"\x20\x02\x00\x00")
+                status, _, errors = run([mqttc(), "pub", "-p", port, "-t", topic, "-m", "x"])
+                self.assertEqual(status, 0)
+                self.assertIn(b"[MQTT 3.1.1 section 1.5.3]", errors)
 
     def test_66_subscription_denied(self):
         port = self.scripted(b"\x20\x02\x00\x00", lambda packet: b"\x90\x03" + packet[2:4] + b"\x80" if packet[0] >> 4 == 8 else b"")
@@ -130,10 +167,35 @@ class ExitStatus(unittest.TestCase):
             status = self.status("pub", "-p", self.port, "-t", "a", "-s", stdin=bytes(3 << 20), env=environment(TMPDIR=missing))
         self.assertEqual(status, 74)
 
+    def test_74_standard_output_is_full(self):
+        """Nothing that was not written is acknowledged, at any QoS, and nobody is told that it went well."""
+        with open("/dev/full", "wb") as full:
+            for qos in "01":
+                self.assertEqual(self.status("pub", "-p", self.port, "-t", f"full/{qos}", "-r", "-m", "x", "-q", "1"), 0)
+                for words in (["sub", "-p", self.port, "-t", f"full/{qos}", "-q", qos, "-C", "1", "-i", "full", "-c"],
+                              ["watch", "-p", self.port, "-t", f"full/{qos}", "-C", "1"]):
+                    with self.subTest(words):
+                        child = subprocess.Popen([mqttc(), *words], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                                                 env=environment())
+                        errors = child.communicate(timeout=30)[1]
+                        self.assertEqual((child.returncode, errors), (74, b"mqttc: standard output: No space left on device\n"))
+            for words in (["test", "-p", self.port], ["bench", "rtt", "-p", self.port, "--count", "1", "--json"], ["broker", "-p", "0"]):
+                with self.subTest(words):
+                    child = subprocess.Popen([mqttc(), *words], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                                             env=environment())
+                    errors = child.communicate(timeout=30)[1]
+                    self.assertEqual(child.returncode, 74)
+                    self.assertIn(b"standard output: No space left on device\n", errors)
+
     def test_75_time_out(self):
         self.assertEqual(self.status("sub", "-p", self.port, "-t", "nothing", "-W", "0.2"), 75)
         silent = self.scripted(b"\x20\x02\x00\x00")
         self.assertEqual(self.status("pub", "-p", silent, "-t", "a", "-m", "x", "-q", "1", "-W", "0.2"), 75)
+
+    def test_75_says_how_long(self):
+        status, _, errors = run([mqttc(), "test", "-p", self.scripted(None), "-W", "0.2"])
+        self.assertEqual(status, 75)
+        self.assertIn(b"no CONNACK within 0.2 s\n", errors)
 
     def test_76_protocol(self):
         self.assertEqual(self.status("pub", "-p", self.scripted(b"\x20\x02\x00\x01"), "-t", "a", "-m", "x"), 76)
@@ -226,11 +288,47 @@ class ExitStatus(unittest.TestCase):
             self.assertEqual(subscriber.end()[:2], (0, b"x y\n"))
             # An address on the command line puts all of the file's aside.
             self.assertEqual(self.status("pub", f"mqtt://127.0.0.1:{free_port()}", "-t", "a", "-m", "x", env=env), 69)
-            with open(path, "w") as file:
-                file.write("nonsense\n")
-            status, _, errors = run([mqttc(), "pub", "-t", "a", "-m", "x"], env=env)
-            self.assertEqual(status, 64)
-            self.assertIn(b"config:1", errors)
+            for text, complaint in (("nonsense\n", "config:1: "), ("\n--hots x\n", "config:2: no command has an option --hots"),
+                                    ("[pub]\n-v\n", "config:2: pub has no option -v"), ("-u me\n-q 7\n", "config:2: "),
+                                    ("[pub]\n-k 99999\n", "config:2: -k is 0 to 65535 seconds")):
+                with self.subTest(text):
+                    with open(path, "w") as file:
+                        file.write(text)
+                    status, _, errors = run([mqttc(), "pub", "-t", "a", "-m", "x"], env=env)
+                    self.assertEqual(status, 64)
+                    self.assertIn(complaint, errors.decode())
+
+    def test_defaults_are_for_the_commands_that_have_them(self):
+        with tempfile.TemporaryDirectory() as directory:
+            os.mkdir(os.path.join(directory, "mqttc"))
+            with open(os.path.join(directory, "mqttc", "config"), "w") as file:
+                file.write(f"-h 127.0.0.1\n--port={self.port}\n-q 1\n-v\n-C 1\n--seconds 0\n")
+            env = environment(XDG_CONFIG_HOME=directory)
+            self.assertEqual(self.status("pub", "-t", "defaults/kept", "-m", "x", "-r", env=env), 0)
+            self.assertRegex(self.broker.log(), r"q1, r1, m\d+, 'defaults/kept'")
+            self.assertEqual(run([mqttc(), "sub", "-t", "defaults/kept"], env=env)[:2], (0, b"defaults/kept x\n"))
+            for words in (["test"], ["bench", "idle"], ["bench", "rtt"]):
+                self.assertEqual(self.status(*words, "--json", env=env), 0)
+
+    def test_version(self):
+        status, output, _ = run([mqttc(), "--version"])
+        self.assertEqual(status, 0)
+        self.assertRegex(output, rb"^mqttc \d+\.\d+\.\d+ \(MQTT 3\.1\.1\)\n$")
+
+    def test_help_is_not_ragged(self):
+        """No line is broken twice, and no default is told twice."""
+        for command in ([], ["pub"], ["sub"], ["test"], ["bench"], ["bench", "pub"], ["bench", "sub"], ["bench", "rtt"], ["bench", "idle"],
+                        ["watch"], ["pipe"], ["broker"], ["demo"]):
+            with self.subTest(command):
+                text = run([mqttc(), *command, "--help"], env=environment(COLUMNS="80"))[1].decode()
+                self.assertNotRegex(text, r"\(default: [^()]*\)\s+\(default")
+                lines = text.split("USAGE:")[0].split("\n")
+                for line, following in zip(lines, lines[1:]):
+                    # A line of flowing text that is followed by another is as long as it can be.
+                    if line and following and not line.startswith(" ") and not following.startswith(" ") and not line.endswith(":"):
+                        self.assertGreaterEqual(len(line) + 1 + len(following.split(" ")[0]), 80, line)
+                    if line.startswith("  "):
+                        self.assertTrue(not following or following.startswith("  "), f"{line}\n{following}")
 
     def test_mosquittos_names(self):
         with tempfile.TemporaryDirectory() as directory:

@@ -1,6 +1,7 @@
 """pub --outbox: accepted on disk, delivered when there is a connection, safe against kill."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -103,6 +104,55 @@ class Outbox(unittest.TestCase):
         status, _, errors = self.publish(self.port, "-t", "box/a", "-m", "x", "-q", "1")
         self.assertEqual(status, 74, errors)
 
+    def test_a_message_that_the_broker_rejects_is_named(self):
+        """It waits, and what is behind it; nothing hangs."""
+        strict = Mosquitto("max_packet_size 2000")
+        self.addCleanup(strict.close)
+        port = str(strict.port)
+        self.assertEqual(self.publish(str(free_port()), "-t", "box/first", "-m", "x", "-q", "1")[0], 0)
+        status, _, errors = self.publish(port, "-t", "box/large", "-m", "x" * 5000, "-q", "1")
+        self.assertEqual(status, 65, errors)
+        self.assertIn(b"rejects the message to box/large, of 5,000 bytes", errors)
+        self.assertIn(b"waits in", errors)
+        for words in (["--flush"], ["-t", "box/behind", "-m", "y", "-q", "2"]):
+            status, _, errors = self.publish(port, *words)
+            self.assertEqual(status, 65, errors)
+            self.assertIn(b"box/large", errors)
+        # A broker that takes it gets everything.
+        subscriber = self.received(2)
+        self.assertEqual(self.publish(self.port, "--flush")[0], 0)
+        self.assertEqual(subscriber.end()[1], b"box/large 1 " + b"x" * 5000 + b"\nbox/behind 2 y\n")
+
+    def test_a_topic_that_the_broker_rejects_is_named(self):
+        status, _, errors = self.publish(self.port, "-t", "box/\a", "-m", "x", "-q", "1")
+        self.assertEqual(status, 65, errors)
+        self.assertIn(b"has U+0007", errors)
+        self.assertIn("rejects the message to box/·".encode(), errors)
+
+    def test_waits_for_another_run(self):
+        """One at a time has the directory: the next takes its turn."""
+        first = Child([mqttc(), "pub", "-p", self.port, "--outbox", self.outbox, "-t", "box/l", "-l", "-q", "1"], stdin=subprocess.PIPE)
+        first.process.stdin.write(b"one\n")
+        first.process.stdin.flush()
+        self.broker.wait_for("'box/l'")
+        status, _, errors = self.publish(self.port, "-t", "box/m", "-m", "x", "-q", "1", "-W", "0.2")
+        self.assertEqual(status, 74)
+        self.assertIn(b"for longer than 0.2 s: try again when it has ended", errors)
+        second = Child([mqttc(), "pub", "-p", self.port, "--outbox", self.outbox, "-t", "box/m", "-m", "x", "-q", "1", "-W", "60"])
+        self.assertEqual(first.end(b"two\n")[0], 0)
+        self.assertEqual(second.end()[0], 0)
+        self.broker.wait_for("'box/m'")
+
+    def test_a_signal_tells_how_much_was_accepted(self):
+        child = Child([mqttc(), "pub", "-p", self.port, "--outbox", self.outbox, "-t", "box/s", "-l", "-q", "1"], stdin=subprocess.PIPE)
+        child.process.stdin.write(b"one\ntwo\n")
+        child.process.stdin.flush()
+        self.broker.wait_for("'box/s'", 2)
+        child.signal(signal.SIGTERM)
+        # Its input is still open.
+        self.assertEqual(child.process.wait(LIMIT), 143)
+        self.assertIn(b"2 messages were accepted\n", child.end()[2])
+
     def test_credentials_that_are_refused_are_told(self):
         closed = Mosquitto(users={"user": "secret"})
         self.addCleanup(closed.close)
@@ -111,10 +161,14 @@ class Outbox(unittest.TestCase):
         self.assertIn(b"waits in", errors)
 
     def test_bench_with_a_store(self):
-        status, output, errors = run([mqttc(), "bench", "pub", "-p", self.port, "--store", self.outbox, "--qos", "1", "--count", "500", "--json"])
-        self.assertEqual(status, 0, errors)
-        self.assertIn(b'"count":500', output)
-        self.assertGreater(self.size(), 0)
+        for qos in ("1", "2", "1"):      # the second time the store has the identifier of the first
+            status, output, errors = run([mqttc(), "bench", "pub", "-p", self.port, "--store", self.outbox, "--qos", qos, "--count", "500",
+                                          "--window", "50", "--json"])
+            self.assertEqual(status, 0, errors)
+            self.assertIn(b'"count":500', output)
+            self.assertIn(b'"lost":0', output)
+            self.assertGreater(self.size(), 0)
+        self.assertEqual(len(set(re.findall(r"as (mqttc\S*) ", self.broker.log()))), 1)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,19 @@ PUBLISHES = [
     ("-m x", b""),
     ("-t T/a -m x -n", b""),
     ("-t T/a -m x -l", b""),
+    ("-t T/a -m x -m y", b""),
+    ("-t T/a -m x -f FILE", b""),
+    ("-t T/a -f FILE -f FILE", b""),
+    ("-t T/a -n -n", b""),
+    ("-t T/a -l -l", b"x\n"),
+    ("-t T/a -s -l", b"x\n"),
+    (b"-t T/a -m x\xff\xfey", b""),                            # no UTF-8, which a payload need not be
+    (b"-t T/a -m \xc3 -q 1", b""),
+    (b"-t T/a -m x --will-topic T/will --will-payload \xff", b""),
+    (b"-t T/a\xff -m x", b""),                                  # a topic must be
+    ("-t T/a -m x -k -1", b""),
+    ("-t T/a -m x --repeat -1", b""),
+    ("-t T/a -m x -M -1", b""),
     ("-t T/a -m x -q 3", b""),
     ("-t T/a -m x -q", b""),
     ("-t T/a -m x --nosuch", b""),
@@ -172,6 +185,8 @@ class SideBySide(unittest.TestCase):
         cls.broker.close()
 
     def words(self, text, topic):
+        if isinstance(text, bytes):
+            return [word.replace(b"T/", topic.encode() + b"/") for word in text.split(b" ")]
         files = {"FILE": self.broker.path("file"), "EMPTY": self.broker.path("empty")}
         words = [re.sub(r"\bT/", topic + "/", word) for word in text.split(" ")]
         return [files.get(word, word) for word in words]
@@ -183,14 +198,14 @@ class SideBySide(unittest.TestCase):
     def published(self, program, text, stdin):
         """What a subscriber saw of a command line, and whether the status was 0."""
         topic = self.topic()
-        port = ["-p", str(self.broker.port)] if "-p " not in text else []
+        port = ["-p", str(self.broker.port)] if "-p " not in str(text) else []
         watcher = Child(["mosquitto_sub", "-p", str(self.broker.port), "-t", topic + "/#", "-t", f"end/{topic}", "-q", "2", "-F", "%t %q %x"])
         try:
             self.broker.wait_for(f" 2 end/{topic}\n")
             child = Child([*program, *port, *self.words(text, topic)], stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE)
             status, _, errors = child.end(stdin)
             retained = run(["mosquitto_sub", "-p", str(self.broker.port), "-t", topic + "/#", "--retained-only", "-W", "1", "-F", "%t %x"])[1] \
-                if re.search("-r|--retain", text) else b""
+                if re.search("-r|--retain", str(text)) else b""
             run(["mosquitto_pub", "-p", str(self.broker.port), "-t", f"end/{topic}", "-n", "-q", "2"])
             seen = b""
             while f"end/{topic}".encode() not in seen:

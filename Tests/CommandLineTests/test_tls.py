@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
-from support import Child, Mosquitto, free_port, mqttc, run
+from support import Child, Mosquitto, environment, free_port, mqttc, run
 
 
 def openssl(*words):
@@ -70,6 +70,40 @@ class TLS(unittest.TestCase):
         where = [f"mqtts://localhost:{self.strict_port}", "--cafile", self.file("root.pem")]
         self.assertEqual(self.publish(*where, "--cert", self.file("client.pem"), "--key", self.file("client.key")), 0)
         self.assertNotEqual(self.publish(*where), 0)
+
+    def test_encrypted_client_keys(self):
+        where = [f"mqtts://localhost:{self.strict_port}", "--cafile", self.file("root.pem"), "--cert", self.file("client.pem")]
+        for name, form in (("encrypted.key", ["pkcs8", "-topk8"]), ("older.key", ["rsa", "-aes128", "-traditional"])):
+            with self.subTest(name):
+                openssl(*form, "-in", self.file("client.key"), "-out", self.file(name), "-passout", "pass:secret")
+                for password in ("secret", "wrong"):
+                    with open(self.file(password), "w") as file:
+                        file.write(f"{password}\nmore\n")
+                key = [*where, "--key", self.file(name)]
+                self.assertEqual(self.publish(*key, "--key-password-file", self.file("secret")), 0)
+                self.assertEqual(self.publish(*key, "--key-password-file", self.file("wrong")), 64)
+                self.assertEqual(self.publish(*key, "--key-password-file", "/nonexistent"), 64)
+        # Without a terminal nobody can be asked.
+        status, _, errors = run(["setsid", "--wait", mqttc(), "pub", "-t", "tls/a", "-m", "x", *key])
+        self.assertEqual(status, 64)
+        self.assertIn(b"--key-password-file", errors)
+        self.assertEqual(self.publish(*where, "--key-password-file", self.file("secret")), 64)
+
+    def test_asks_for_the_password_of_a_key(self):
+        import pty
+        openssl("pkcs8", "-topk8", "-in", self.file("client.key"), "-out", self.file("asked.key"), "-passout", "pass:secret")
+        leader, follower = pty.openpty()
+        child = subprocess.Popen(
+            ["setsid", "--ctty", "--wait", mqttc(), "pub", f"mqtts://localhost:{self.strict_port}", "--cafile", self.file("root.pem"), "--cert",
+             self.file("client.pem"), "--key", self.file("asked.key"), "-t", "tls/a", "-m", "x", "-q", "1"],
+            stdin=follower, stdout=follower, stderr=follower, env=environment())
+        os.close(follower)
+        shown = b""
+        while b"Password of the key: " not in shown:
+            shown += os.read(leader, 1024)
+        os.write(leader, b"secret\n")
+        self.assertEqual(child.wait(30), 0)
+        os.close(leader)
 
     def test_files_that_cannot_be_read(self):
         self.assertEqual(self.publish(f"mqtts://localhost:{self.tls_port}", "--cafile", "/nonexistent"), 64)

@@ -13,36 +13,66 @@ struct CommandWords: Equatable {
     static let propertySeparator: Character = "\u{1f}"
 
     /// For swift-argument-parser.
-    private(set) var words: [String]
+    var words: [String] { words(defaults) }
+    /// Of the defaults file, as far as the command line leaves room for it.
+    private(set) var defaults: [DefaultsFile.Line] = []
     /// Whether a password stands on the command line, where other users can read it.
     private(set) var hasPassword = false
 
+    /// Those that name the command.
+    private var command: [String] = []
+    /// Those behind.
+    private var own: [String] = []
+
     /// - Parameters:
     ///   - program: The name the program was called by, with or without a path.
-    ///   - defaults: The options of the defaults file for a command.
-    init(program: String, _ arguments: [String], defaults: (_ command: String) throws(Failure) -> [String]) throws(Failure) {
-        var arguments = arguments
+    ///   - defaults: The options of the defaults file for a command, such as `pub` or `bench idle`.
+    init(
+        program: String, _ arguments: [String], defaults: (_ command: String) throws(Failure) -> [DefaultsFile.Line]
+    ) throws(Failure) {
+        var rest = arguments
         let name = program.split(separator: "/").last.map(String.init) ?? program
-        if let command = Self.links[name] { arguments.insert(command, at: 0) }
-        words = arguments
-        guard let command = arguments.first, Self.commands.contains(command) else { return }
-        let own = Array(arguments.dropFirst())
-        var first = try defaults(command)
-        if Self.namesBroker(own) { first = Self.withoutBroker(first) }
-        words = [command]
-        // The second word of `bench` is a command too.
-        var rest = own[...]
-        if Self.families.contains(command), let second = rest.first, !second.hasPrefix("-") {
-            words.append(second)
-            rest = rest.dropFirst()
+        if let command = Self.links[name] { rest.insert(command, at: 0) }
+        if rest.first == "req" { throw Failure(message: "request and response need MQTT 5.0, which is not there yet") }
+        guard let first = rest.first, Self.commands.contains(first) else {
+            own = rest
+            return
         }
-        words += try Self.joined(first) + Self.joined(Array(rest))
-        hasPassword = Self.hasPassword(own)
+        command = [rest.removeFirst()]
+        // The second word of `bench` is a command too.
+        if Self.families.contains(first), let second = rest.first, !second.hasPrefix("-") { command.append(rest.removeFirst()) }
+        own = try Self.joined(rest)
+        var lines = try defaults(command.joined(separator: " "))
+        if Self.namesBroker(rest) { lines.removeAll { Spellings.address.contains($0.option) } }
+        if Self.hasMessage(rest) { lines.removeAll { Spellings.message.contains($0.option) } }
+        for index in lines.indices {
+            do throws(Failure) {
+                lines[index].words = try Self.joined(lines[index].words)
+            } catch {
+                throw Failure(message: "\(lines[index].place): \(error.message)")
+            }
+        }
+        self.defaults = lines
+        hasPassword = Self.hasPassword(rest)
+    }
+
+    private func words(_ defaults: [DefaultsFile.Line]) -> [String] { command + defaults.flatMap(\.words) + own }
+
+    /// The line of the defaults file that a complaint is about: without it the complaint is not there.
+    ///
+    /// - Parameter complaint: What the parser has to say of some words.
+    func culprit(_ complaint: ([String]) -> String?) -> DefaultsFile.Line? {
+        guard !defaults.isEmpty, let whole = complaint(words), complaint(words([])) != whole else { return nil }
+        return defaults.indices.first { index in
+            var rest = defaults
+            rest.remove(at: index)
+            return complaint(words(rest)) != whole
+        }.map { defaults[$0] }
     }
 
     private static let links = ["mosquitto_pub": "pub", "mosquitto_sub": "sub", "mosquitto_rr": "req"]
     /// The commands that connect to a broker.
-    private static let commands: Set<String> = ["pub", "sub", "req", "test", "bench", "watch"]
+    private static let commands: Set<String> = ["pub", "sub", "test", "bench", "watch"]
     private static let families: Set<String> = ["bench"]
 
     // MARK: -
@@ -95,12 +125,12 @@ struct CommandWords: Equatable {
         }
     }
 
-    private static func withoutBroker(_ words: [String]) -> [String] {
-        guard let tokens = try? tokens(words) else { return words }
-        return tokens.filter { token in
-            guard let option = token.option else { return token.words.first?.contains("://") != true }
-            return !Spellings.address.contains(option)
-        }.flatMap { $0.words }
+    private static func hasMessage(_ words: [String]) -> Bool {
+        guard let tokens = try? tokens(words) else { return false }
+        return tokens.contains { token in
+            guard let option = token.option else { return false }
+            return Spellings.message.contains(String(option.prefix { $0 != "=" }))
+        }
     }
 
     private static func hasPassword(_ words: [String]) -> Bool {

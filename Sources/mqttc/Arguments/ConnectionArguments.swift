@@ -19,7 +19,7 @@ struct ConnectionArguments: ParsableArguments {
     @Option(name: .shortAndLong, parsing: .unconditional, help: "The broker's host. (default: localhost)")
     var host: String?
 
-    @Option(name: .shortAndLong, help: "The broker's port. (default: 1883, with TLS 8883)")
+    @Option(name: .shortAndLong, parsing: .unconditional, help: "The broker's port. (default: 1883, with TLS 8883)")
     var port: Int?
 
     @Option(name: .customLong("unix"), parsing: .unconditional, help: ArgumentHelp("The broker's Unix socket.", valueName: "path"))
@@ -31,7 +31,7 @@ struct ConnectionArguments: ParsableArguments {
     @Option(
         name: [.customShort("P"), .customLong("pw")], parsing: .unconditional,
         help: ArgumentHelp("The password. Other users can see it while the program starts: better not here.", valueName: "password"))
-    var password: String?
+    var password: ArgumentBytes?
 
     @Option(
         name: .customLong("password-file"), parsing: .unconditional,
@@ -62,12 +62,12 @@ struct ConnectionArguments: ParsableArguments {
     var keepsSession = false
 
     @Option(
-        name: [.customShort("k"), .customLong("keepalive")],
-        help: ArgumentHelp("The longest silence, 0 to 65535; 0 is off. (default: 60)", valueName: "seconds"))
+        name: [.customShort("k"), .customLong("keepalive")], parsing: .unconditional,
+        help: ArgumentHelp("The longest silence, 0 to 65535; 0 is off.", valueName: "seconds"))
     var keepAlive = 60
 
     @Option(
-        name: [.customShort("V"), .customLong("protocol-version")],
+        name: [.customShort("V"), .customLong("protocol-version")], parsing: .unconditional,
         help: ArgumentHelp("mqttv311, or 311. (default: mqttv311)", discussion: "5.0 is not there yet.", valueName: "version"))
     var version: String?
 
@@ -82,8 +82,8 @@ struct ConnectionArguments: ParsableArguments {
     @OptionGroup(title: "NOT THERE YET") var missing: MissingArguments
 
     func validate() throws {
-        guard 0...65_535 ~= keepAlive else { throw ValidationError("-k is 0 to 65535 seconds.") }
-        if let port, !(1...65_535 ~= port) { throw ValidationError("The port is 1 to 65535.") }
+        try Bounds.check(keepAlive, in: 0...65_535, "-k", "seconds")
+        try Bounds.check(port, in: 1...65_535, "The port")
         if address != nil, url != nil { throw ValidationError("Two URLs, where one is enough.") }
         if address ?? url != nil, host != nil || port != nil || socketPath != nil {
             throw ValidationError("Either a URL or -h, -p and --unix.")
@@ -117,10 +117,11 @@ struct WillArguments: ParsableArguments {
     @Option(
         name: .customLong("will-payload"), parsing: .unconditional, help: ArgumentHelp("Its payload. (default: none)", valueName: "payload")
     )
-    var payload: String?
+    var payload: ArgumentBytes?
 
     @Option(
-        name: .customLong("will-qos"), help: ArgumentHelp("Its QoS. (default: 0)", valueName: "qos"), transform: QoS.argument)
+        name: .customLong("will-qos"), parsing: .unconditional, help: ArgumentHelp("Its QoS. (default: 0)", valueName: "qos"),
+        transform: QoS.argument)
     var qos: QoS?
 
     @Flag(name: .customLong("will-retain"), help: "The broker keeps it for subscribers to come.")
@@ -134,7 +135,7 @@ struct WillArguments: ParsableArguments {
         try TopicName.check(topic)
     }
 
-    var will: Will? { topic.map { Will(payload ?? "", to: $0, qos ?? .atMostOnce, retain: retain) } }
+    var will: Will? { topic.map { Will(payload?.bytes ?? [], to: $0, qos ?? .atMostOnce, retain: retain) } }
 }
 
 /// Known options that cannot be honoured: asking for one is an error, never a fallback.
@@ -184,6 +185,20 @@ extension TopicName {
         } catch {
             throw ValidationError(error.message)
         }
+    }
+
+    /// What the standard advises against without forbidding it: control characters and non-characters. Nil when there is none.
+    static func advice(_ topic: String) -> String? {
+        let discouraged = topic.unicodeScalars.first { scalar in
+            switch scalar.value {
+            case 0x01...0x1f, 0x7f...0x9f, 0xfdd0...0xfdef: true
+            default: scalar.value & 0xfffe == 0xfffe
+            }
+        }
+        guard let discouraged else { return nil }
+        let digits = String(discouraged.value, radix: 16, uppercase: true)
+        let name = "U+" + String(repeating: "0", count: max(4 - digits.utf8.count, 0)) + digits
+        return "the topic has \(name): a broker may end the connection for it [MQTT 3.1.1 section 1.5.3]"
     }
 }
 

@@ -35,7 +35,7 @@ enum SessionPlace: Sendable {
     /// On disk, and empty at first.
     case scratch(String)
     /// On disk, with what earlier runs have left there.
-    case outbox(String)
+    case outbox(HeldStore)
 }
 
 /// The one place where URL and options become a configuration.
@@ -62,15 +62,15 @@ extension ConnectionArguments {
         switch place {
         case .memory: return .volatile(id: identifier(index), clean: !keepsSession)
         case .scratch(let directory):
-            return .durable(id: identifier(index), at: index == 0 ? directory : "\(directory)-\(index)", .new, clean: !keepsSession)
-        case .outbox(let directory):
-            if clientID != nil || clientIDPrefix != nil { return .durable(id: identifier(index), at: directory) }
-            // The identifier of the first run is that of all: the broker knows by it what it has got.
-            let store = JournalSessionStore(at: directory)
-            let stored = try store.open().clientID
-            store.close()
-            return .durable(id: stored ?? Self.freshID(), at: directory)
+            let store = try HeldStore(at: index == 0 ? directory : "\(directory)-\(index)")
+            return .durable(id: identifier(index, store), in: store, .new, clean: !keepsSession)
+        case .outbox(let store): return .durable(id: identifier(index, store), in: store)
         }
+    }
+
+    /// The identifier of a store's first run is that of all: the store takes no other, and the broker knows by it what it has got.
+    private func identifier(_ index: Int, _ store: HeldStore) -> String {
+        clientID == nil && clientIDPrefix == nil ? store.clientID ?? Self.freshID() : identifier(index)
     }
 
     private func broker() throws(MQTTError) -> Broker {
@@ -114,8 +114,8 @@ extension ConnectionArguments {
 
     private func passwordBytes() throws(MQTTError) -> [UInt8]? {
         let isUserKnown = username != nil || connectionURL?.hasUser == true
-        if let password { return try checked(Array(password.utf8), isUserKnown) }
-        if let passwordFile { return try checked(firstLine(of: passwordFile), isUserKnown) }
+        if let password { return try checked(password.bytes, isUserKnown) }
+        if let passwordFile { return try checked(SecretFile.firstLine(of: passwordFile), isUserKnown) }
         if let passwordVariable {
             guard let value = SystemFile.environment(passwordVariable) else {
                 throw .denied("the environment has no variable \(passwordVariable)")
@@ -138,15 +138,5 @@ extension ConnectionArguments {
     private func checked(_ password: [UInt8], _ isUserKnown: Bool) throws(MQTTError) -> [UInt8] {
         guard isUserKnown else { throw .denied("a password needs a user name", "MQTT-3.1.2-22") }
         return password
-    }
-
-    private func firstLine(of path: String) throws(MQTTError) -> [UInt8] {
-        do {
-            let bytes = try SystemFile.contents(of: path, limit: 1 << 17)
-            let line = bytes.prefix { $0 != UInt8(ascii: "\n") }
-            return Array(line.last == UInt8(ascii: "\r") ? line.dropLast() : line)
-        } catch {
-            throw .denied("the password file \(path): \(error.message)")
-        }
     }
 }

@@ -17,6 +17,11 @@ struct SecurityArguments: ParsableArguments {
     @Option(name: .customLong("key"), parsing: .unconditional, help: ArgumentHelp("The key of that certificate, PEM.", valueName: "file"))
     var key: String?
 
+    @Option(
+        name: .customLong("key-password-file"), parsing: .unconditional,
+        help: ArgumentHelp("The password of an encrypted key is the first line of a file. (default: ask for it)", valueName: "file"))
+    var keyPasswordFile: String?
+
     @Flag(name: .customLong("tls-use-os-certs"), help: "TLS, with what the system trusts.")
     var usesSystemAuthorities = false
 
@@ -45,6 +50,7 @@ struct SecurityArguments: ParsableArguments {
     func validate() throws {
         if authorities != nil, authorityPath != nil { throw ValidationError("Either --cafile or --capath.") }
         if (certificate == nil) != (key == nil) { throw ValidationError("--cert and --key go together.") }
+        if keyPasswordFile != nil, key == nil { throw ValidationError("--key-password-file needs --key.") }
         if let version, !["tlsv1.2", "tlsv1.3"].contains(version) { throw ValidationError("--tls-version is tlsv1.2 or tlsv1.3.") }
     }
 
@@ -56,9 +62,40 @@ struct SecurityArguments: ParsableArguments {
         guard broker.tls != nil || !isURL else { throw .denied("these options are for TLS: the URL is mqtts:// or wss:// then") }
         var options = broker.tls ?? TLSOptions()
         if let file = authorities ?? authorityPath { options.roots = .file(file) }
-        if let certificate, let key { options.clientCertificate = TLSOptions.ClientCertificate(chain: .file(certificate), key: .file(key)) }
+        if let certificate, let key {
+            options.clientCertificate = TLSOptions.ClientCertificate(
+                chain: .file(certificate), key: .file(key), passphrase: try passphrase(of: key))
+        }
         if let applicationProtocol { options.applicationProtocols = [applicationProtocol] }
         if version == "tlsv1.3" { options.minimumVersion = .v1_3 }
         broker.tls = options
+    }
+
+    /// Nil when the key needs none.
+    private func passphrase(of key: String) throws(MQTTError) -> String? {
+        let bytes: [UInt8]
+        if let keyPasswordFile {
+            bytes = try SecretFile.firstLine(of: keyPasswordFile)
+        } else if Self.isEncrypted(key) {
+            guard let answer = AskedPassphrase.answer else {
+                throw .denied("the key \(key) is encrypted, and there is no terminal to ask for its password on: use --key-password-file")
+            }
+            bytes = answer
+        } else {
+            return nil
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw .denied("the password of the key is not UTF-8") }
+        return text
+    }
+
+    /// `BEGIN ENCRYPTED PRIVATE KEY`, or `Proc-Type: 4,ENCRYPTED` of older files. What cannot be read is for the library to complain of.
+    private static func isEncrypted(_ path: String) -> Bool {
+        guard let bytes = try? SystemFile.contents(of: path, limit: 1 << 20) else { return false }
+        return String(decoding: bytes, as: UTF8.self).contains("ENCRYPTED")
+    }
+
+    /// However many clients a run makes, it asks once.
+    private enum AskedPassphrase {
+        static let answer = Terminal.askSecret("Password of the key: ")
     }
 }

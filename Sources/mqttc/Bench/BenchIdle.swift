@@ -18,11 +18,11 @@ struct BenchIdle: AsyncParsableCommand {
 
     @OptionGroup var common: BenchArguments
 
-    @Option(help: "How long.")
+    @Option(parsing: .unconditional, help: "How long.")
     var seconds = 10.0
 
     func validate() throws {
-        guard Pub.seconds ~= seconds else { throw ValidationError("--seconds is 0 to a million.") }
+        try Bounds.check(seconds, in: Bounds.seconds, "--seconds", "seconds")
     }
 
     func run() async throws {

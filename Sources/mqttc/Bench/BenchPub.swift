@@ -7,7 +7,7 @@ struct BenchPub: AsyncParsableCommand {
         commandName: "pub",
         abstract: "Send messages, and measure until the last is complete.",
         discussion: """
-            Latencies at QoS 1 and 2 are from the call to the broker's last acknowledgement, at QoS 0 of the call alone, every 64th
+            Latencies at QoS 1 and 2 are from the call to the broker's last acknowledgement, at QoS 0 of the call alone, every 64th \
             of which is timed.
 
             EXAMPLES:
@@ -35,8 +35,7 @@ struct BenchPub: AsyncParsableCommand {
                     let numbers = total * index / clients.count..<total * (index + 1) / clients.count
                     let sender = LoadSender(
                         client: client, topic: common.topicName, qos: qos, size: load.size, numbers: numbers, window: load.window,
-                        pace: pace,
-                        meter: meter)
+                        pace: pace, meter: meter, isStored: common.store != nil)
                     group.addTask { try await sender.run() }
                 }
                 try await group.waitForAll()

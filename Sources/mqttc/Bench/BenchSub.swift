@@ -7,11 +7,11 @@ struct BenchSub: AsyncParsableCommand {
         commandName: "sub",
         abstract: "Receive messages, whoever publishes them, and measure until the last has come.",
         discussion: """
-            It ends after --count messages for each client. With --publish it sends them itself, over a connection of its own;
-            then latencies are measured, of every 64th message, from one end to the other, and it also ends when nothing has come
-            for three seconds after the last was sent.
-            The sender then stays within --window of what has come, so that no broker has to queue more.
-            Messages of `mqttc bench` from eight bytes on are numbered: lost is what is missing between the first and the last that
+            It ends after --count messages for each client. With --publish it sends them itself, over a connection of its own; \
+            then latencies are measured, of every 64th message, from one end to the other, and it also ends when nothing has come \
+            for three seconds after the last was sent. \
+            The sender then stays within --window of what has come, so that no broker has to queue more. \
+            Messages of `mqttc bench` from eight bytes on are numbered: lost is what is missing between the first and the last that \
             came, of one run.
 
             EXAMPLES:
@@ -52,7 +52,7 @@ struct BenchSub: AsyncParsableCommand {
                 // What it counts is sent; the receivers count what comes.
                 sender = LoadSender(
                     client: last, topic: common.topicName, qos: qos, size: load.size, numbers: 0..<count, window: load.window, pace: pace,
-                    meter: BenchMeter(), times: times, gate: gate)
+                    meter: BenchMeter(), times: times, gate: gate, isStored: common.store != nil)
             }
             let results = try await LoadExchange(receivers: receivers, sender: sender, meter: meter, gate: gate).run()
             display?.cancel()

@@ -52,6 +52,8 @@ struct LoadSender: Sendable {
     let meter: BenchMeter
     var times: SendTimes?
     var gate: ArrivalGate?
+    /// Whether the session has a store.
+    var isStored = false
 
     /// At QoS 0 every 64th call is timed: the clock would cost as much as the call.
     private static let sampling = 64
@@ -98,12 +100,22 @@ struct LoadSender: Sendable {
         async let drained: Void = queue.drain(meter, counts: times == nil)
         defer { queue.finish() }
         var payloads = StampedPayloads(size: size)
+        var unfinished = CircularBuffer<Delivery>()
         for number in numbers {
             let begin = try await pace.wait(number - numbers.lowerBound)
             await gate?.pass(number)
             if number % Self.sampling == 0 { times?.sent(number, at: begin) }
-            // The client's queue has the size of the window: it waits while that is full.
-            queue.append(try await client.publish(payloads.next(number), to: topic, qos), begin: begin)
+            let payload = payloads.next(number)
+            guard isStored else {
+                // The client's queue has the size of the window: it waits while that is full.
+                queue.append(try await client.publish(payload, to: topic, qos), begin: begin)
+                continue
+            }
+            // It would wait for the disk too, so that each message had a sync of its own: the window is kept here.
+            if unfinished.count == window, let oldest = unfinished.popFirst() { _ = try await oldest.completed }
+            let delivery = try client.submit(payload, to: topic, qos)
+            unfinished.append(delivery)
+            queue.append(delivery, begin: begin)
         }
         queue.finish()
         await drained

@@ -7,7 +7,7 @@ struct BrokerCommand: AsyncParsableCommand {
         commandName: "broker",
         abstract: "Run the embedded broker, for tests and demonstrations.",
         discussion: """
-            It keeps everything in memory, knows no access rights, and is not made for production. It listens on the loopback
+            It keeps everything in memory, knows no access rights, and is not made for production. It listens on the loopback \
             interface only, until a signal ends it.
 
             EXAMPLES:
@@ -16,14 +16,14 @@ struct BrokerCommand: AsyncParsableCommand {
             """
     )
 
-    @Option(name: .long, help: "The TCP port. 0 picks a free one.")
+    @Option(name: .shortAndLong, parsing: .unconditional, help: "The TCP port. 0 picks a free one.")
     var port = 1883
 
     @Option(name: .long, help: "The address to listen on. Another than loopback lets anybody in.")
     var host = "127.0.0.1"
 
     func validate() throws {
-        guard 0...65_535 ~= port else { throw ValidationError("The port is 0 to 65535.") }
+        try Bounds.check(port, in: 0...65_535, "The port")
     }
 
     func run() async throws {
@@ -44,7 +44,10 @@ struct BrokerCommand: AsyncParsableCommand {
         let authority = host.contains(":") ? "[\(host)]" : host
         output.write(Array("mqtt://\(authority):\(broker.port)\n".utf8))
         Complaints.say("this broker is for tests and demonstrations only; it keeps nothing when it ends")
-        await output.flush()
+        if let status = ExitStatus.of(output: await output.flush()) {
+            try await broker.stop()
+            throw ExitCode(status)
+        }
         let number = await signals.first()
         try await broker.stop()
         if let number { throw ExitCode(ExitStatus.signal(number)) }

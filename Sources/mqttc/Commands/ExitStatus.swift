@@ -37,6 +37,14 @@ enum ExitStatus {
         }
     }
 
+    /// When standard output took not everything: the disk is full, or nobody reads any more, who knows why. Nil when it did.
+    static func of(output failure: SystemFile.Failure?) -> Int32? {
+        guard let failure else { return nil }
+        if failure.isBrokenPipe { return ExitStatus.failure }
+        Complaints.say("standard output: \(failure.message)")
+        return store
+    }
+
     /// CONNACK return codes, table 3.1 of the 3.1.1 standard.
     private static func refused(_ code: ReasonCode?) -> Int32 {
         switch code {

@@ -27,6 +27,8 @@ struct Running: Sendable {
     var adjust: @Sendable (inout Configuration) -> Void = { _ in }
     /// Gives the terminal back, whatever ended the run.
     var restore: @Sendable () -> Void = {}
+    /// What is to be said when a signal ends the run.
+    var whenInterrupted: @Sendable () -> Void = {}
     /// How many clients connect, each with an identifier of its own.
     var clientCount = 1
     var place = SessionPlace.memory
@@ -58,8 +60,8 @@ struct Running: Sendable {
         if connection.debug { for client in clients { tellStates(of: client) } }
         let end = await race(clients, signals, body)
         restore()
-        await finish(clients, end, output)
-        try conclude(end)
+        let lost = ExitStatus.of(output: await finish(clients, end, output))
+        try conclude(end, lost)
     }
 
     private func makeClients() throws(MQTTError) -> [MQTTClient] {
@@ -70,21 +72,25 @@ struct Running: Sendable {
         for index in 0..<clientCount {
             var configuration = try connection.configuration(client: index, store: place)
             adjust(&configuration)
+            Complaints.heed(configuration)
             clients.append(try MQTTClient(configuration, eventLoopGroup: group))
         }
         return clients
     }
 
-    private func conclude(_ end: End) throws {
+    /// - Parameter lost: The exit status when standard output did not take everything.
+    private func conclude(_ end: End, _ lost: Int32?) throws {
         switch end {
         case .done:
-            let status = statusOnSuccess()
+            let status = lost ?? statusOnSuccess()
             if status != 0 { throw ExitCode(status) }
         case .failed(let error):
             Complaints.say(error)
-            throw ExitCode(ExitStatus.of(error))
-        case .otherFailure(let status): throw ExitCode(status)
-        case .signal(let number): throw ExitCode(ExitStatus.signal(number))
+            throw ExitCode(lost ?? ExitStatus.of(error))
+        case .otherFailure(let status): throw ExitCode(lost ?? status)
+        case .signal(let number):
+            whenInterrupted()
+            throw ExitCode(ExitStatus.signal(number))
         }
     }
 
@@ -140,24 +146,23 @@ struct Running: Sendable {
         }
     }
 
-    private func finish(_ clients: [MQTTClient], _ end: End, _ output: LineWriter?) async {
+    /// Returns what went wrong with standard output.
+    private func finish(_ clients: [MQTTClient], _ end: End, _ output: LineWriter?) async -> SystemFile.Failure? {
         // Even when it fails the client has ended then.
         for client in clients { try? await client.disconnect() }
-        guard let output else { return }
+        guard let output else { return nil }
         switch end {
-        case .done, .failed, .otherFailure: await output.flush()
+        case .done, .failed, .otherFailure: return await output.flush()
         case .signal:
             // Perhaps nobody reads any more, which is why the signal came.
-            let (ends, first) = AsyncStream.makeStream(of: Void.self)
-            Task {
-                await output.flush()
-                first.yield()
-            }
+            let (ends, first) = AsyncStream.makeStream(of: SystemFile.Failure?.self)
+            Task { first.yield(await output.flush()) }
             Task {
                 try? await Task.sleep(for: .milliseconds(500))
-                first.yield()
+                first.yield(nil)
             }
-            for await _ in ends { break }
+            for await failure in ends { return failure }
+            return nil
         }
     }
 

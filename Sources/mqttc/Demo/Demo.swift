@@ -7,7 +7,7 @@ struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "See the guarantees hold: messages at all three QoS levels while the connections are cut.",
         discussion: """
-            Starts a broker within this process, on a free port of the loopback interface, and needs nothing else.
+            Starts a broker within this process, on a free port of the loopback interface, and needs nothing else. \
             Exit status 1 when a message of QoS 1 or 2 was lost, one of QoS 2 came twice, or the order was not kept.
 
             EXAMPLES:
@@ -39,8 +39,9 @@ struct Demo: AsyncParsableCommand {
             group.cancelAll()
             return first ?? false
         }
-        await output.flush()
+        let lost = ExitStatus.of(output: await output.flush())
         try await broker.stop()
+        if let lost { throw ExitCode(lost) }
         if !holds { throw ExitCode(ExitStatus.failure) }
     }
 

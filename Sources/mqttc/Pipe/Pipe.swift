@@ -10,7 +10,7 @@ struct Pipe: AsyncParsableCommand {
 
             EXAMPLES:
               $ mqttc pipe
-              {"id":1,"op":"connect","host":"localhost","port":1883,"clientID":"me","cleanSession":true}
+              {"id":1,"op":"connect","host":"localhost","port":1883,"clientID":"me"}
               {"id":2,"op":"subscribe","filters":[{"filter":"in/#","qos":2}]}
               {"id":3,"op":"publish","topic":"out","payload":"hello","qos":1}
               {"id":4,"op":"disconnect"}
@@ -33,12 +33,16 @@ struct Pipe: AsyncParsableCommand {
                 continuation.resume()
             }
         }
-        await withTaskGroup { group in
+        await withTaskGroup(of: SystemFile.Failure?.self) { group in
             group.addTask { await session.endOfInput() }
-            group.addTask { try? await Task.sleep(for: Self.exitLimit) }
-            await group.next()
+            group.addTask {
+                try? await Task.sleep(for: Self.exitLimit)
+                return nil
+            }
+            let failure = await group.next() ?? nil
             // Not waiting for the other one: a thread may be blocked in a write that nobody reads.
-            Descriptor.exitNow(0)
+            // Who closes the output wants no more of it, which is no failure here.
+            Descriptor.exitNow(failure?.isBrokenPipe == false ? ExitStatus.of(output: failure) ?? 0 : 0)
         }
     }
 }

@@ -38,9 +38,11 @@ final class PipeSession: Sendable {
     }
 
     /// Ends the connection without DISCONNECT, and lets out what is ready.
-    func endOfInput() async {
+    ///
+    /// Returns what went wrong with standard output.
+    @discardableResult func endOfInput() async -> SystemFile.Failure? {
         await current.withLock { $0 }?.close()
-        await output.flush()
+        return await output.flush()
     }
 
     private func start(_ id: Int64, _ object: JSONObject) {

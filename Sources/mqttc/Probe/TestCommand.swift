@@ -7,8 +7,8 @@ struct TestCommand: AsyncParsableCommand {
         commandName: "test",
         abstract: "Find out whether a broker can be reached, and what it can do.",
         discussion: """
-            It tries: versions, client identifiers, sessions, all QoS levels, retained messages, wildcards, shared subscriptions and
-            a payload of 1 MiB, on a topic of its own below mqttc/test, and leaves nothing behind. The exit status tells whether
+            It tries: versions, client identifiers, sessions, all QoS levels, retained messages, wildcards, shared subscriptions and \
+            a payload of 1 MiB, on a topic of its own below mqttc/test, and leaves nothing behind. The exit status tells whether \
             the broker accepts the client; what it cannot do is in the table.
 
             EXAMPLES:
@@ -21,15 +21,15 @@ struct TestCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionArguments
 
     @Option(
-        name: [.customShort("W"), .customLong("timeout")],
-        help: ArgumentHelp("How long to wait for each answer. (default: 5)", valueName: "seconds"))
+        name: [.customShort("W"), .customLong("timeout")], parsing: .unconditional,
+        help: ArgumentHelp("How long to wait for each answer.", valueName: "seconds"))
     var timeout = 5.0
 
     @Flag(help: "One object of JSON on one line.")
     var json = false
 
     func validate() throws {
-        guard timeout > 0, Pub.seconds ~= timeout else { throw ValidationError("-W is more than 0 seconds.") }
+        try Bounds.check(timeout: timeout)
         if connection.topicOfURL != nil { throw ValidationError("test takes no topic.") }
     }
 

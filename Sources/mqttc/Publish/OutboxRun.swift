@@ -1,6 +1,5 @@
 import ArgumentParser
 import MQTT
-import NIOCore
 
 /// `pub --outbox`: first everything is safe in the directory, then as much is delivered as can be.
 struct OutboxRun: Sendable {
@@ -8,13 +7,22 @@ struct OutboxRun: Sendable {
     let directory: String
     let progress: PublishProgress
 
-    /// Messages that are being written to disk at a time: they share a sync.
-    private static let window = 1_000
+    /// How long a run waits for another one that has the directory, without -W.
+    static let lockTimeout = 10.0
+
+    private enum End: Sendable {
+        case delivered
+        case failed(MQTTError)
+        case rejected(Int32)
+    }
 
     func run() async throws {
+        if command.connection.quiet { Complaints.silence() }
+        let store = try await store()
         var running = Running(connection: command.connection, timeout: command.timeout.map { .seconds($0) })
-        running.place = .outbox(directory)
+        running.place = .outbox(store)
         running.waitsForConnection = false
+        running.whenInterrupted = { tellAccepted() }
         running.adjust = { configuration in
             // A first attempt that fails is for us to judge.
             configuration.retriesFirstConnect = true
@@ -23,65 +31,111 @@ struct OutboxRun: Sendable {
             configuration.limits.exactlyOnce = 50_000_000
             configuration.limits.queuedBytes = .max
             configuration.limits.inFlight = command.inFlight ?? Publisher.window
-            configuration.limits.exactlyOnceInFlight = command.inFlight ?? 19
+            configuration.limits.exactlyOnceInFlight = command.inFlight ?? Publisher.exactlyOnceWindow
         }
         try await running.run { client in
             for damage in client.storeDamage { Complaints.say("outbox: \(damage)") }
+            // From the beginning: what an earlier run has left may be rejected while this one still accepts.
+            let rejection = Task { await RejectionMonitor.ofOutbox.watch(client) }
+            defer { rejection.cancel() }
             if !command.flush { try await accept(client) }
             let display = progress.display()
             defer { display?.cancel() }
-            try await deliver(client)
+            try await deliver(client, rejection)
         }
+    }
+
+    /// The directory is for one process at a time: the next one waits for its turn.
+    private func store() async throws -> HeldStore {
+        let timeout = command.timeout ?? Self.lockTimeout
+        do {
+            if let store = try await HeldStore.open(at: directory, within: .seconds(timeout)) { return store }
+        } catch let error as MQTTError {
+            Complaints.say(error)
+            throw ExitCode(ExitStatus.of(error))
+        }
+        Complaints.say(
+            "another process has the outbox \(directory), for longer than \(Quantity.seconds(timeout)): try again when it has ended, "
+                + "let this one wait longer with -W, or use another directory")
+        throw ExitCode(ExitStatus.store)
     }
 
     // MARK: Accepting
 
     private func accept(_ client: MQTTClient) async throws {
-        var unwritten = CircularBuffer<Delivery>(initialCapacity: Self.window)
-        func take(_ payload: Payload) async throws {
-            if unwritten.count == Self.window, let oldest = unwritten.popFirst() { try await oldest.stored() }
-            let topic = command.topic ?? command.connection.topicOfURL ?? ""
-            unwritten.append(try await client.publish(payload, to: topic, command.qos, retain: command.retain))
-            progress.accepted(payload.count)
-        }
-        if case .lines = command.input {
-            var lines = InputLines()
-            while let batch = try await lines.next() {
-                for line in batch { try await take(Payload(bytes: line)) }
+        let topic = command.topic ?? command.connection.topicOfURL ?? ""
+        let intake = OutboxIntake(client, topic: topic, qos: command.qos, retain: command.retain, progress: progress)
+        do {
+            try await intake.run { intake in
+                if case .lines = command.input {
+                    var lines = InputLines()
+                    while let batch = try await lines.next() {
+                        for line in batch { try await intake.take(Payload(bytes: line)) }
+                    }
+                } else {
+                    let payload = try await command.input.payload(progress)
+                    for number in 0..<command.repeatCount {
+                        if number > 0, command.repeatDelay > 0 { try await Task.sleep(for: .seconds(command.repeatDelay)) }
+                        try await intake.take(payload)
+                    }
+                }
             }
-        } else {
-            let payload = try await command.input.payload(progress)
-            for _ in 0..<command.repeatCount { try await take(payload) }
+        } catch {
+            tellAccepted()
+            throw error
         }
-        while let oldest = unwritten.popFirst() { try await oldest.stored() }
+    }
+
+    /// For whoever wants to go on where this was broken off.
+    private func tellAccepted() {
+        let (accepted, handedOver) = (progress.acceptedCount, progress.handedOverCount)
+        if command.flush || handedOver == 0 { return }
+        let rest = accepted == handedOver ? "" : "; of \(Quantity.grouped(handedOver - accepted)) more it is not known"
+        Complaints.say("\(Quantity.grouped(accepted)) messages were accepted\(rest)")
     }
 
     // MARK: Delivering
 
-    private func deliver(_ client: MQTTClient) async throws {
-        let failure = try await withThrowingTaskGroup(of: MQTTError?.self) { group in
+    private func deliver(_ client: MQTTClient, _ rejection: Task<Int32?, Never>) async throws {
+        let end = try await withThrowingTaskGroup(of: End?.self) { group in
             group.addTask {
                 for try await outstanding in client.deliveries {
                     let outcome = try await outstanding.delivery.completed
                     progress.completed()
                     guard !outcome.reasonCode.isFailure else {
-                        Complaints.say("the broker rejects a message (reason code \(outcome.reasonCode))")
-                        throw Running.Exit(status: ExitStatus.publishRejected)
+                        let topic = DisplayText.safe(outstanding.topic)
+                        Complaints.say("the broker rejects a message to \(topic) (reason code \(outcome.reasonCode))")
+                        return .rejected(ExitStatus.publishRejected)
                     }
                 }
-                return nil
+                return .delivered
             }
-            group.addTask { await firstFailure(client) }
+            group.addTask { await firstFailure(client).map { .failed($0) } }
+            group.addTask {
+                // The group waits for all of its tasks, and this one for the monitor.
+                await withTaskCancellationHandler {
+                    await rejection.value.map { .rejected($0) }
+                } onCancel: {
+                    rejection.cancel()
+                }
+            }
+            // Nil: the client has ended, which its own task reports.
             let first = try await group.next() ?? nil
             group.cancelAll()
             return first
         }
-        guard let failure else { return }
-        Complaints.say(failure)
-        Complaints.say("what was accepted waits in \(directory)")
-        let isAway = ExitStatus.of(failure) == ExitStatus.unavailable || failure.code == .timeout
-        // The message was accepted, which is what was asked for; with --flush it was not.
-        if !isAway || command.flush { throw Running.Exit(status: isAway ? ExitStatus.unavailable : ExitStatus.of(failure)) }
+        switch end {
+        case .delivered, nil: return
+        case .rejected(let status):
+            Complaints.say("it waits in \(directory), and what was accepted after it")
+            throw Running.Exit(status: status)
+        case .failed(let failure):
+            Complaints.say(failure)
+            Complaints.say("what was accepted waits in \(directory)")
+            let isAway = ExitStatus.of(failure) == ExitStatus.unavailable || failure.code == .timeout
+            // The message was accepted, which is what was asked for; with --flush it was not.
+            if !isAway || command.flush { throw Running.Exit(status: isAway ? ExitStatus.unavailable : ExitStatus.of(failure)) }
+        }
     }
 
     /// An attempt to connect that failed. A connection that was lost is made anew first.
@@ -90,36 +144,5 @@ struct OutboxRun: Sendable {
             if case .attemptFailed(let error) = state { return error }
         }
         return nil
-    }
-}
-
-/// The lines of standard input, as they come.
-struct InputLines {
-    /// The longest payload that a packet can hold, and then some: it is refused when it is published.
-    private static let limit = 1 << 28
-
-    private var splitter = LineSplitter(limit: limit)
-    private var isAtEnd = false
-
-    /// Each line without its end; a last line needs no end. Nil when there are no more.
-    mutating func next() async throws -> [[UInt8]]? {
-        if isAtEnd { return nil }
-        var lines: [[UInt8]] = []
-        var isTooLong = false
-        guard let chunk = await StandardInput.next() else {
-            isAtEnd = true
-            return splitter.rest.isEmpty ? nil : [splitter.rest]
-        }
-        splitter.feed(chunk[...]) { line in
-            switch line {
-            case .whole(let bytes): lines.append(bytes)
-            case .tooLong: isTooLong = true
-            }
-        }
-        guard !isTooLong else {
-            Complaints.say("a line is longer than any message")
-            throw Running.Exit(status: ExitStatus.usage)
-        }
-        return lines
     }
 }

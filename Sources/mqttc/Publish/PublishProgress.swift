@@ -2,6 +2,7 @@ import Synchronization
 
 /// How far `pub` has got, and a line about it while it takes long and somebody watches.
 final class PublishProgress: Sendable {
+    private let handed = Atomic(0)
     private let accepted = Atomic(0)
     private let completions = Atomic(0)
     private let bytes = Atomic(0)
@@ -9,8 +10,12 @@ final class PublishProgress: Sendable {
     private let position = Atomic(0)
     private let length = Atomic(0)
 
+    /// What an outbox has got; the disk may not have it yet.
+    var handedOverCount: Int { handed.load(ordering: .relaxed) }
     var acceptedCount: Int { accepted.load(ordering: .relaxed) }
     var completedCount: Int { completions.load(ordering: .relaxed) }
+
+    func handedOver() { handed.add(1, ordering: .relaxed) }
 
     func accepted(_ count: Int) {
         accepted.add(1, ordering: .relaxed)

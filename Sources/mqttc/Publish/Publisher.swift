@@ -4,6 +4,8 @@ import NIOCore
 /// Streams messages to one topic, with a window of unfinished ones: no round trip for each, and no unbounded memory.
 struct Publisher {
     static let window = 1_000
+    /// Messages of QoS 2 on the wire at a time, as everywhere in the library: brokers as they come end connections with more.
+    static let exactlyOnceWindow = Limits().exactlyOnceInFlight
 
     private let client: MQTTClient
     private let topic: String

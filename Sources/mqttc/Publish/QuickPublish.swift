@@ -12,7 +12,7 @@ struct QuickPublish: Equatable {
     var port: Int?
     var isURL = false
     var topic: String?
-    var message: String?
+    var message: ArgumentBytes?
     var clientID: String?
     var qos = QoS.atMostOnce
     var retain = false
@@ -28,8 +28,8 @@ struct QuickPublish: Equatable {
                 guard let value = words.popFirst() else { return nil }
                 topic = value
             case "-m", "--message":
-                guard let value = words.popFirst() else { return nil }
-                message = value
+                guard let value = words.popFirst(), message == nil else { return nil }
+                message = ArgumentBytes(argument: value)
             case "-i", "--id":
                 guard let value = words.popFirst(), !value.isEmpty else { return nil }
                 clientID = value
@@ -51,7 +51,9 @@ struct QuickPublish: Equatable {
                 (broker, isURL) = (word, true)
             }
         }
-        guard let topic, message != nil, !(isURL && (hasHost || port != nil)), (try? TopicName(topic)) != nil else { return nil }
+        guard let topic, message != nil, !(isURL && (hasHost || port != nil)), (try? TopicName(topic)) != nil,
+            TopicName.advice(topic) == nil
+        else { return nil }
     }
 
     /// Options of the defaults file are for the usual way.
@@ -100,7 +102,7 @@ struct QuickPublish: Equatable {
         let progress = PublishProgress()
         return await withTaskGroup(of: Int32?.self) { group in
             group.addTask { await send(client, progress) }
-            if qos > .atMostOnce { group.addTask { await Self.endWhenRejected(client, progress) } }
+            if qos > .atMostOnce { group.addTask { await endWhenRejected(client, progress) } }
             while let status = await group.next() {
                 if let status { return status }
             }
@@ -109,8 +111,8 @@ struct QuickPublish: Equatable {
     }
 
     /// The group would wait for the other task, which waits for the broker for ever.
-    private static func endWhenRejected(_ client: MQTTClient, _ progress: PublishProgress) async -> Int32? {
-        guard let status = await RejectionMonitor(progress).watch(client) else { return nil }
+    private func endWhenRejected(_ client: MQTTClient, _ progress: PublishProgress) async -> Int32? {
+        guard let status = await RejectionMonitor(progress, topic: topic ?? "").watch(client) else { return nil }
         try? await client.disconnect()
         Descriptor.exitNow(status)
     }
@@ -127,7 +129,7 @@ struct QuickPublish: Equatable {
 
     private func deliver(_ client: MQTTClient, _ progress: PublishProgress) async throws(MQTTError) -> Int32 {
         try await client.waitUntilOnline()
-        let payload = Payload(message ?? "")
+        let payload = Payload(bytes: message?.bytes ?? [])
         let delivery = try await client.publish(payload, to: topic ?? "", qos, retain: retain)
         progress.accepted(payload.count)
         let outcome = try await delivery.completed

@@ -36,7 +36,10 @@ struct Descriptor: Sendable {
     }
 
     /// Blocks until everything is written. False when that can never be.
-    func writeAll(_ bytes: [UInt8]) -> Bool {
+    func writeAll(_ bytes: [UInt8]) -> Bool { failure(writing: bytes) == nil }
+
+    /// Blocks until everything is written, or says why that can never be.
+    func failure(writing bytes: [UInt8]) -> SystemFile.Failure? {
         unsafe bytes.withUnsafeBytes { buffer in
             var offset = 0
             while offset < buffer.count {
@@ -48,10 +51,10 @@ struct Descriptor: Sendable {
                 switch errno {
                 case EINTR: continue
                 case EAGAIN: waitUntil(POLLOUT)
-                default: return false
+                default: return SystemFile.Failure(code: errno)
                 }
             }
-            return true
+            return nil
         }
     }
 

@@ -11,7 +11,9 @@ final class LineWriter: Sendable {
         var pending: [UInt8] = []
         /// Someone is writing or is bound to; only they may touch the descriptor.
         var isWriting = false
-        var isBroken = false
+        /// Why nothing more can be written.
+        var failure: SystemFile.Failure?
+        var isBroken: Bool { failure != nil }
         /// Both count bytes since the start.
         var accepted: UInt64 = 0
         var written: UInt64 = 0
@@ -74,9 +76,10 @@ final class LineWriter: Sendable {
         return position <= excess ? true : await written(upTo: position - excess)
     }
 
-    /// Returns when everything taken so far is written, or cannot be.
-    func flush() async {
+    /// Returns when everything taken so far is written, or why it cannot be.
+    @discardableResult func flush() async -> SystemFile.Failure? {
         _ = await written(upTo: state.withLock { $0.accepted })
+        return state.withLock { $0.failure }
     }
 
     // MARK: -
@@ -92,17 +95,17 @@ final class LineWriter: Sendable {
             scheduleDrain()
             return await written(upTo: position)
         }
-        let isWritten = descriptor.writeAll(line)
+        let failure = descriptor.failure(writing: line)
         let (mustDrain, ready) = state.withLock { state in
             state.written += UInt64(line.count)
-            if !isWritten { Self.breakOff(&state) }
+            if let failure { Self.breakOff(&state, failure) }
             let mustDrain = !state.pending.isEmpty
             if !mustDrain { state.isWriting = false }
             return (mustDrain, Self.takeReady(&state))
         }
         if mustDrain { scheduleDrain() }
-        for continuation in ready { continuation.resume(returning: isWritten) }
-        return isWritten
+        for continuation in ready { continuation.resume(returning: failure == nil) }
+        return failure == nil
     }
 
     /// True when the caller must see to it that a drain is scheduled.
@@ -130,13 +133,13 @@ final class LineWriter: Sendable {
                 return chunk
             }
             guard let chunk else { return }
-            let isWritten = descriptor.writeAll(chunk)
+            let failure = descriptor.failure(writing: chunk)
             let ready = state.withLock { state in
                 state.written += UInt64(chunk.count)
-                if !isWritten { Self.breakOff(&state) }
+                if let failure { Self.breakOff(&state, failure) }
                 return Self.takeReady(&state)
             }
-            for continuation in ready { continuation.resume(returning: isWritten) }
+            for continuation in ready { continuation.resume(returning: failure == nil) }
         }
     }
 
@@ -152,8 +155,8 @@ final class LineWriter: Sendable {
         }
     }
 
-    private static func breakOff(_ state: inout State) {
-        state.isBroken = true
+    private static func breakOff(_ state: inout State, _ failure: SystemFile.Failure) {
+        state.failure = failure
         state.pending = []
         state.written = .max
     }

@@ -6,29 +6,31 @@ struct Sub: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Subscribe, and print the messages.",
         discussion: """
-            A message is acknowledged after it was written. The command ends after -C messages, after -W seconds with exit status 75,
-            or with a signal. When the broker denies a subscription and grants others, it goes on with those, and the exit status is
+            A message is acknowledged after it was written. The command ends after -C messages, after -W seconds with exit status 75, \
+            or with a signal. When the broker denies a subscription and grants others, it goes on with those, and the exit status is \
             66 in the end; when it denies all of them it ends at once.
 
             FORMAT: -F is the language of mosquitto_sub, and a few letters more.
-              %t topic   %L its last level   %p payload   %x %X in hexadecimal   %b in base64   %l its length
-              %q QoS   %r retained   %d sent before   %m packet identifier
-              %I date and time   %U seconds since 1970   @X strftime(3)'s %X   @N nanoseconds
+              %t topic   %L its last level   %q QoS   %r retained   %d sent before
+              %m packet identifier   %p payload   %l its length
+              %x %X payload in hexadecimal   %b in base64
               %j JSON   %J JSON, the payload is JSON itself   %N the object of --json
+              %I date and time   %U seconds since 1970
+              @X strftime(3)'s %X   @N nanoseconds
               %% @@ \\\\ \\n \\t \\r \\a \\e \\v \\0
-              A number behind the % is a width; - aligns to the left, 0 pads numbers; %.10t cuts.
+              %20t is a width, %-20t aligns to the left, %05l pads numbers, %.10t cuts.
 
-            --json prints an object on a line for each message: time, topic, qos, retain, dup, packetID (QoS 1 and 2), and payload,
+            --json prints an object on a line for each message: time, topic, qos, retain, dup, packetID (QoS 1 and 2), and payload, \
             or payloadBase64 when the payload is not UTF-8.
 
             EXAMPLES:
               $ mqttc sub -t 'sensors/#' -v
               $ mqttc sub mqtt://broker.example.com -t plant/alert -t plant/state -q 2
-              $ mqttc sub -t sensors/kitchen -C 1 -W 10                  # one message, or exit status 75
+              $ mqttc sub -t sensors/kitchen -C 1 -W 10         # one message, or status 75
               $ mqttc sub -t '#' -T 'sensors/#' -F '@H:@M:@S %-30t %p'
               $ mqttc sub -t '#' --json | jq .topic
-              $ mqttc sub -t 'plant/#' --retained-only -W 1 -v           # what the broker has kept
-              $ mqttc sub -t jobs -q 1 -c -i worker-1                    # the broker keeps what comes meanwhile
+              $ mqttc sub -t 'plant/#' --retained-only -W 1 -v  # what the broker has kept
+              $ mqttc sub -t jobs -q 1 -c -i worker-1           # and what came meanwhile
             """
     )
 
@@ -37,14 +39,16 @@ struct Sub: AsyncParsableCommand {
     @Option(name: .shortAndLong, parsing: .unconditionalSingleValue, help: "A topic filter. May be given several times, or in the URL.")
     var topic: [String] = []
 
-    @Option(name: .shortAndLong, help: "The highest QoS at which messages may come. (default: 0)", transform: QoS.argument)
+    @Option(
+        name: .shortAndLong, parsing: .unconditional, help: "The highest QoS at which messages may come. (default: 0)",
+        transform: QoS.argument)
     var qos = QoS.atMostOnce
 
-    @Option(name: [.customShort("C"), .customLong("count")], help: "End after so many messages.")
+    @Option(name: [.customShort("C"), .customLong("count")], parsing: .unconditional, help: "End after so many messages.")
     var count: Int?
 
     @Option(
-        name: [.customShort("W"), .customLong("timeout")],
+        name: [.customShort("W"), .customLong("timeout")], parsing: .unconditional,
         help: ArgumentHelp("End so long after the connection was made, with exit status 75.", valueName: "seconds"))
     var timeout: Double?
 
@@ -85,16 +89,18 @@ struct Sub: AsyncParsableCommand {
     @Flag(name: .customShort("N"), help: "No line end behind a message.")
     var endsNoLine = false
 
-    @Option(name: .customLong("random-filter"), help: ArgumentHelp("Print so much of the messages, by chance.", valueName: "percent"))
+    @Option(
+        name: .customLong("random-filter"), parsing: .unconditional,
+        help: ArgumentHelp("Print so much of the messages, by chance.", valueName: "percent"))
     var percentage = 100.0
 
     func validate() throws {
         if topics.isEmpty, unsubscribed.isEmpty { throw ValidationError("At least one topic is needed: -t, or in the URL.") }
-        if let count, count < 1 { throw ValidationError("-C must be at least 1.") }
-        if let timeout, timeout <= 0 || !(Pub.seconds ~= timeout) { throw ValidationError("-W is more than 0 seconds.") }
+        try Bounds.check(count, in: 1...Bounds.mostMessages, "-C")
+        try Bounds.check(timeout: timeout)
         if skipsRetained, retainedOnly { throw ValidationError("-R and --retained-only leave nothing.") }
         if json, format != nil { throw ValidationError("Either --json or -F.") }
-        guard 0.0...100.0 ~= percentage else { throw ValidationError("--random-filter is 0 to 100.") }
+        try Bounds.check(percentage, in: 0...100, "--random-filter", "percent")
         for filter in topics + filteredOut + unsubscribed { try TopicFilter.check(filter) }
         if let format {
             do throws(OutputFormat.Failure) {

@@ -4,6 +4,7 @@ import Synchronization
 /// What is wrong, for people, on standard error.
 enum Complaints {
     private static let isQuiet = Atomic(false)
+    private static let pauseMilliseconds = Atomic(10_000)
 
     /// `--quiet`: from now on nothing is said.
     static func silence() { isQuiet.store(true, ordering: .relaxed) }
@@ -15,8 +16,15 @@ enum Complaints {
         _ = Descriptor.error.writeAll(Array("mqttc: \(message)\n".utf8))
     }
 
+    /// How long this run waits for the broker, which the library calls by the name of its setting.
+    static func heed(_ configuration: Configuration) {
+        let patience = configuration.pauseTimeout / .milliseconds(1)
+        pauseMilliseconds.store(patience.isFinite && patience < 1e15 ? Int(patience) : .max, ordering: .relaxed)
+    }
+
     static func say(_ error: MQTTError) {
-        var text = error.message
+        let pause = Double(pauseMilliseconds.load(ordering: .relaxed)) / 1_000
+        var text = error.message.replacing("pauseTimeout", with: Quantity.seconds(pause))
         if let reasonCode = error.reasonCode { text += " (reason code \(reasonCode))" }
         if let citation = error.citation { text += " [\(citation)]" }
         say(text)

@@ -13,6 +13,8 @@ enum SystemFile {
         let code: Int32
 
         var isMissing: Bool { code == ENOENT }
+        /// Nobody reads any more.
+        var isBrokenPipe: Bool { code == EPIPE }
         var message: String {
             if code == E2BIG { return "it is too large" }
             // The text is the C library's, valid until the next call of this thread.
@@ -40,17 +42,25 @@ enum SystemFile {
         return bytes
     }
 
-    /// Overwrites what a process list shows of this process, from the second character of each given word on.
+    /// The words of the command line, the program's name first.
+    static var arguments: [[UInt8]] { (0..<Int(CommandLine.argc)).map { argument($0) } }
+
+    private static func argument(_ index: Int) -> [UInt8] {
+        guard let word = unsafe CommandLine.unsafeArgv[index] else { return [] }
+        return unsafe Array(UnsafeRawBufferPointer(start: word, count: strlen(word)))
+    }
+
+    /// Overwrites what a process list shows of this process: the given bytes of each word.
     ///
     /// The kernel shows the memory where the arguments were put at the start; Swift has copied them by then.
     static func hideArguments(where isSecret: (_ word: String, _ before: String?) -> Range<Int>?) {
-        let count = Int(CommandLine.argc)
         var before: String?
-        for index in 0..<count {
-            guard let word = unsafe CommandLine.unsafeArgv[index] else { continue }
-            let text = unsafe String(cString: word)
-            if let range = isSecret(text, before) {
-                for offset in range.clamped(to: 0..<text.utf8.count) { unsafe word[offset] = CChar(UInt8(ascii: "*")) }
+        for index in 0..<Int(CommandLine.argc) {
+            let bytes = argument(index)
+            // One character for each byte, should it be no UTF-8: the ranges are of bytes.
+            let text = String(validating: bytes, as: UTF8.self) ?? String(decoding: bytes.map { min($0, 0x7f) }, as: UTF8.self)
+            if let range = isSecret(text, before), let word = unsafe CommandLine.unsafeArgv[index] {
+                for offset in range.clamped(to: 0..<bytes.count) { unsafe word[offset] = CChar(UInt8(ascii: "*")) }
             }
             before = text
         }

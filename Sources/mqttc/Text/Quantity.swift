@@ -33,6 +33,14 @@ enum Quantity {
         }
     }
 
+    /// 5 s, 0.2 s: a time as it was asked for, to the millisecond.
+    static func seconds(_ value: Double) -> String {
+        var text = decimal(value, 3)
+        while text.last == "0" { text.removeLast() }
+        if text.last == "." { text.removeLast() }
+        return text + " s"
+    }
+
     /// With so many digits behind the point, rounded.
     static func decimal(_ value: Double, _ digits: Int) -> String {
         guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }

@@ -8,10 +8,10 @@ struct Watch: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Watch the topics of a broker as a live tree.",
         discussion: """
-            Each topic with its rate, the size, age and content of its last message, and R when the broker keeps it. When standard
+            Each topic with its rate, the size, age and content of its last message, and R when the broker keeps it. When standard \
             output is no terminal, each message is a line: time, topic, R or -, and the payload.
 
-            KEYS: arrows or h j k l move, Enter opens and closes, e and c open and close everything, s sorts by rate or by name,
+            KEYS: arrows or h j k l move, Enter opens and closes, e and c open and close everything, s sorts by rate or by name, \
             / searches, p pauses, q ends.
 
             EXAMPLES:
@@ -29,7 +29,9 @@ struct Watch: AsyncParsableCommand {
         help: "A topic filter. May be given several times, or in the URL. (default: #)")
     var topic: [String] = []
 
-    @Option(name: .shortAndLong, help: "The highest QoS at which messages may come. (default: 0)", transform: QoS.argument)
+    @Option(
+        name: .shortAndLong, parsing: .unconditional, help: "The highest QoS at which messages may come. (default: 0)",
+        transform: QoS.argument)
     var qos = QoS.atMostOnce
 
     @Option(help: ArgumentHelp("name or rate.", valueName: "order"))
@@ -41,19 +43,19 @@ struct Watch: AsyncParsableCommand {
     @Flag(help: "All levels are open at first.")
     var expand = false
 
-    @Option(name: [.customShort("C"), .customLong("count")], help: "End after so many messages.")
+    @Option(name: [.customShort("C"), .customLong("count")], parsing: .unconditional, help: "End after so many messages.")
     var count: Int?
 
     @Option(
-        name: [.customShort("W"), .customLong("timeout")],
+        name: [.customShort("W"), .customLong("timeout")], parsing: .unconditional,
         help: ArgumentHelp("End so long after the connection was made, with exit status 75.", valueName: "seconds"))
     var timeout: Double?
 
     func validate() throws {
         for filter in filters { try TopicFilter.check(filter) }
         guard sort == "name" || sort == "rate" else { throw ValidationError("--sort is name or rate.") }
-        if let count, count < 1 { throw ValidationError("-C must be at least 1.") }
-        if let timeout, timeout <= 0 || !(Pub.seconds ~= timeout) { throw ValidationError("-W is more than 0 seconds.") }
+        try Bounds.check(count, in: 1...Bounds.mostMessages, "-C")
+        try Bounds.check(timeout: timeout)
     }
 
     private var filters: [String] {
