@@ -1,3 +1,5 @@
+// Received messages as many at a time as have come together.
+
 extension Messages {
     /// The same messages, as many at a time as have come together: for those who count nanoseconds, or who write to a database in one go.
     ///

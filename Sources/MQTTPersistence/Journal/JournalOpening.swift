@@ -125,7 +125,8 @@ struct JournalOpening {
     /// Whether a damaged record is lost shows when all others are known.
     private mutating func name(_ lost: Set<Int>, _ index: JournalIndex) throws(FileFault) {
         for (report, header) in damagedRecords {
-            if lost.contains(report), try !isWrittenBefore(header, index) {
+            let isThere = try isWrittenBefore(header, index)
+            if lost.contains(report), !isThere {
                 damage[report] = StoreDamage(header.key, "\(header.key): \(damage[report]), and lost")
             } else {
                 damage[report].description += ", and not needed: nothing is lost"
