@@ -22,9 +22,8 @@ private let allowances: [String: Allowance] = [
     "MQTTTransport": .only(
         { $0 == "MQTTCore" || $0.hasPrefix("NIO") || systemLibraries.contains($0) }, described: "MQTTCore, NIO and the system's C library"
     ),
-    // The C library for one lock alone: BusyMutex says why. Whatever else is called there needs `unsafe`, which Confinements.swift lists.
     "MQTT": .only(
-        { belowMQTT.contains($0) || $0.hasPrefix("NIO") || $0 == "Glibc" },
+        { belowMQTT.contains($0) || $0.hasPrefix("NIO") },
         described: "MQTTCore, MQTTPersistence, MQTTTransport, NIO, DequeModule, Logging and Synchronization"
     ),
     "MQTTFoundation": .only(
