@@ -253,8 +253,8 @@ final class Engine: Sendable {
 
 }
 
-/// What is behind the engine's lock, in an object of its own: each publish counts references to it. The engine has weak ones as well, which
-/// makes counting those to it several times as dear.
+/// What is behind the engine's lock, in an object of its own: each delivery of QoS 0 counts a reference to it. The engine has weak
+/// references as well, which makes counting the others slow: 13 % of the samples in a profile of publishing at QoS 0.
 final class EngineCore: Sendable {
     let state: BusyMutex<EngineState>
 

@@ -2,8 +2,8 @@
 ///
 /// So the oldest element may stay for long while millions behind it come and go, and a long backlog costs what is in it.
 ///
-/// All of it can be inlined: the driver has a ring of its own elements, and without that each step would look up their type at run time,
-/// which costs ten times as much as the step.
+/// All of it can be inlined: the driver has a ring of its own elements, and without that each access looks up their type at run time, which
+/// was a third of the samples in a profile of publishing at QoS 1.
 package struct PagedRing<Element> {
     @usableFromInline package static var pageLength: UInt64 { 64 }
 
