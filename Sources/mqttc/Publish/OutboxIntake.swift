@@ -53,24 +53,24 @@ final class OutboxIntake: Sendable {
 
     /// Takes what `body` hands over. Returns when all of it is on disk.
     ///
-    /// - Throws: What kept the first message that is not on disk from getting there, or what `body` throws.
-    func run(_ body: (OutboxIntake) async throws -> Void) async throws {
+    /// - Throws: What kept the first message that is not on disk from getting there, at once, or what `body` throws.
+    func run(_ body: @escaping @Sendable (OutboxIntake) async throws -> Void) async throws {
         // Not a task group: it would wait for a body that is blocked in reading a terminal.
-        let settling = Task { await settle() }
-        let result: Result<Void, any Error>
-        do {
-            result = .success(try await body(self))
-        } catch {
-            result = .failure(error)
+        let taking = Task {
+            defer { finish() }
+            try await body(self)
         }
+        await settle()
+        if let failure = state.withLock({ $0.failure }) { throw failure }
+        try await taking.value
+    }
+
+    private func finish() {
         let settler = state.withLock { state in
             state.isFinished = true
             return state.takeSettler()
         }
         settler?.resume()
-        await settling.value
-        if let failure = state.withLock({ $0.failure }) { throw failure }
-        try result.get()
     }
 
     /// Hands a message over, as soon as there is room in the window.
