@@ -45,6 +45,11 @@ def test_publishes_survive_a_kill(t):
     later = pipe.op("publish", topic="a", qos=1, payload="later")
     packet = link.expect(mqtt.PUBLISH, payload=b"later", dup=False)
     finish(pipe, link, [*again, packet], [later])
+    # The ops of the others ended with their processes. PINGRESP comes behind the last PUBCOMP.
+    ping = pipe.op("ping")
+    link.expect(mqtt.PINGREQ)
+    link.send(mqtt.pingresp())
+    pipe.ok(ping)
     pipe.call("disconnect")
     _, _, link = durable(t, broker=broker, session_present=True)
     link.expect_nothing(0.3)
