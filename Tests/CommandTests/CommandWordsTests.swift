@@ -148,8 +148,8 @@ import Testing
         ]
         #expect(Set(commands.map(\.0)) == Set(Spellings.ofCommand.keys))
         for (command, text) in commands {
-            // Asked by itself, a command says that -h is help; as one of mqttc it is the host.
-            let (options, flags) = (try names(in: text, "option"), try names(in: text, "flag").subtracting(["--help", "-h", "--version"]))
+            // Alone, without `mqttc` around it, a command has -h for its help.
+            let (options, flags) = (try names(in: text, "option"), try names(in: text, "flag").subtracting(["-h", "--help", "--version"]))
             #expect(options.subtracting(Spellings.property).subtracting(Spellings.withValue).sorted() == [], "\(command)")
             #expect(flags.intersection(Spellings.withValue).sorted() == [], "\(command)")
             let known = Spellings.ofConnection.union(Spellings.ofCommand[command] ?? [])

@@ -17,7 +17,8 @@ enum ArgumentText {
                 words.append(text(bytes))
                 option = nil
             } else if option == nil, let split = assignment(bytes) {
-                words.append(split.option + "=" + text(split.value))
+                // In two words: the parser takes `--message=` for a value that is missing.
+                words += [split.option, text(split.value)]
             } else if let word = String(validating: bytes, as: UTF8.self) {
                 words.append(word)
                 option = option == nil && Spellings.withValue.contains(word) ? word : nil
