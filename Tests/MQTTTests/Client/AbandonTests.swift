@@ -1,5 +1,6 @@
 import MQTT
 import MQTTTesting
+import NIOCore
 import Testing
 
 /// Giving up a publish that a broker ends the connection for, so that those behind it get through.
@@ -89,7 +90,11 @@ import Testing
         let second = try client()
         #expect(try await second.deliveries.all().count == 1)
         let again = Task { try await second.run() }
-        let publish = try await server.accept(sessionPresent: true).packet(0x30)
+        var publish: [UInt8] = []
+        while publish.isEmpty {
+            // The first client may have begun to connect again before it was closed.
+            do { publish = try await server.accept(sessionPresent: true).packet(0x30) } catch is ChannelError {}
+        }
         #expect(publish.suffix(4) == Array("good".utf8))
         await second.close()
         try await again.value
