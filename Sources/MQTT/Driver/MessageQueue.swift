@@ -284,7 +284,8 @@ final class MessageQueue: Sendable {
             state.scope = normally ? .left : .abandoned
             state.end = state.end ?? .finished
             state.prepend(state.unreleased)
-            left = Array(state.runs)
+            // Of an empty deque the conversion writes to the empty array that all threads share, as the thread sanitizer sees it.
+            if !state.runs.isEmpty { left = Array(state.runs) }
             state.unreleased = ReceivedRun()
             state.runs = []
             state.heldMessages = 0
