@@ -14,7 +14,7 @@ from support import LIMIT, Child, Mosquitto, free_port, mqttc, run
 
 class Outbox(unittest.TestCase):
     def setUp(self):
-        self.broker = Mosquitto()
+        self.broker = Mosquitto("max_queued_messages 0")  # else it drops what a slow subscriber has not taken
         self.addCleanup(self.broker.close)
         self.port = str(self.broker.port)
         directory = tempfile.mkdtemp(prefix="mqttc-outbox-")
