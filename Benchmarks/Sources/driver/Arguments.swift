@@ -14,19 +14,17 @@ struct Arguments: Sendable {
     let count: Int
     let size: Int
     let window: Int
+    /// The digit behind pub and sub.
+    let qos: QoS
 
     init?(_ words: [String]) {
         guard words.count >= 6, let port = Int(words[3]), let count = Int(words[4]), let size = Int(words[5]) else { return nil }
         (scenario, host, self.port, self.count, self.size) = (words[1], words[2], port, count, size)
         window = words.count > 6 ? Int(words[6]) ?? 1 : 1
+        qos = scenario.dropFirst(3).first.flatMap { UInt8(String($0)) }.flatMap(QoS.init(rawValue:)) ?? .atLeastOnce
     }
 
     var isDurable: Bool { scenario.hasSuffix("-durable") || scenario == "fill" || scenario == "start" }
-
-    /// The digit behind pub and sub.
-    var qos: QoS {
-        scenario.dropFirst(3).first.flatMap { UInt8(String($0)) }.flatMap(QoS.init(rawValue:)) ?? .atLeastOnce
-    }
 
     /// Tasks that publish at the same time.
     var publishers: Int { Arguments.environment("PUBLISHERS").flatMap { Int($0) } ?? 8 }

@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// What becomes of one publish.
 ///
 /// It can be kept, awaited from many tasks, or dropped: the delivery goes on in any case.
@@ -8,7 +6,7 @@ public struct Delivery: Sendable {
         /// QoS 0: in the outbound buffer of a connection, up to a position.
         case buffered(EngineCore, Link, position: UInt64)
         /// QoS 1 and 2.
-        case accepted(Engine, Serial, DeliveryRecord)
+        case accepted(EngineCore, Serial, DeliveryRecord)
         /// Of a test double.
         case scripted(any DeliveryScript)
     }
@@ -63,10 +61,10 @@ public struct Delivery: Sendable {
             case .buffered(let core, let link, let position):
                 try await core.written(link, position)
                 return Outcome(reasonCode: .success)
-            case .accepted(let engine, _, let record):
+            case .accepted(let core, _, let record):
                 // Most have come to their end when they are asked.
                 if let result = record.result { return try result.get() }
-                return try await engine.answer(record.completion, fate: .kept)
+                return try await core.answer(record.completion, fate: .kept)
             case .scripted(let script): return try await script.completed
             }
         }
@@ -99,7 +97,7 @@ public struct Delivery: Sendable {
     @discardableResult public func withdraw() -> Bool {
         switch storage {
         case .buffered: false
-        case .accepted(let engine, let serial, let record): engine.withdraw(serial, record)
+        case .accepted(let core, let serial, let record): core.engine?.withdraw(serial, record) ?? false
         case .scripted(let script): script.withdraw()
         }
     }
@@ -113,7 +111,7 @@ public struct Delivery: Sendable {
     @discardableResult public func abandon() -> Bool {
         switch storage {
         case .buffered: false
-        case .accepted(let engine, let serial, let record): engine.abandon(serial, record)
+        case .accepted(let core, let serial, let record): core.engine?.abandon(serial, record) ?? false
         case .scripted(let script): script.abandon()
         }
     }
@@ -132,102 +130,5 @@ public struct Delivery: Sendable {
         }
         continuation.onTermination = { _ in task.cancel() }
         return stream
-    }
-}
-
-/// The state of an accepted publish that its handles share.
-final class DeliveryRecord: Sendable {
-    private struct State {
-        var isStored: Bool
-        /// Made when somebody waits.
-        var stored: Eventual<Void>?
-        var result: Result<Delivery.Outcome, MQTTError>?
-        /// Made when somebody waits.
-        var completion: Eventual<Delivery.Outcome>?
-        var observers: [UInt64: AsyncStream<Delivery.Progress>.Continuation] = [:]
-        var nextObserver: UInt64 = 0
-    }
-
-    private let state: Mutex<State>
-
-    /// - Parameter isStored: Whether it is safe already.
-    init(isStored: Bool) { state = Mutex(State(isStored: isStored)) }
-
-    var isStored: Bool { state.withLock { $0.isStored } }
-    /// Nil while it is under way.
-    var result: Result<Delivery.Outcome, MQTTError>? { state.withLock { $0.result } }
-
-    /// Nil when there is nothing to wait for.
-    var storedWait: Eventual<Void>? {
-        state.withLock { state in
-            if state.isStored { return nil }
-            if case .failure(let error) = state.result { return Eventual(.failure(error)) }
-            let stored = state.stored ?? Eventual()
-            state.stored = stored
-            return stored
-        }
-    }
-
-    func stored() {
-        let (stored, observers) = state.withLock { state in
-            state.isStored = true
-            defer { state.stored = nil }
-            return (state.stored, Array(state.observers.values))
-        }
-        stored?.resolve(.success(()))
-        for observer in observers { observer.yield(.stored) }
-    }
-
-    var completion: Eventual<Delivery.Outcome> {
-        state.withLock { state in
-            if let completion = state.completion { return completion }
-            let completion = state.result.map { Eventual($0) } ?? Eventual()
-            state.completion = completion
-            return completion
-        }
-    }
-
-    /// Whether it failed with that code.
-    func hasEnded(with code: MQTTError.Code) -> Bool {
-        state.withLock { if case .failure(let error) = $0.result { error.code == code } else { false } }
-    }
-
-    func observe() -> AsyncStream<Delivery.Progress> {
-        // A step is small, and there is one for each loss of the connection: the newest matter.
-        let (stream, continuation) = AsyncStream.makeStream(of: Delivery.Progress.self, bufferingPolicy: .bufferingNewest(1_000))
-        let (result, id) = state.withLock { state in
-            state.nextObserver += 1
-            if state.isStored { continuation.yield(.stored) }
-            if state.result == nil { state.observers[state.nextObserver] = continuation }
-            return (state.result, state.nextObserver)
-        }
-        continuation.onTermination = { [weak self] _ in self?.state.withLock { _ = $0.observers.removeValue(forKey: id) } }
-        if let result { Self.end(continuation, result) }
-        return stream
-    }
-
-    func interrupted(_ error: MQTTError) {
-        for observer in state.withLock({ Array($0.observers.values) }) { observer.yield(.interrupted(error)) }
-    }
-
-    func resolve(_ result: Result<Delivery.Outcome, MQTTError>) {
-        let (completion, stored, observers) = state.withLock { state in
-            let known = (state.completion, state.stored, state.observers)
-            if state.result == nil { state.result = result }
-            state.observers = [:]
-            state.stored = nil
-            return known
-        }
-        completion?.resolve(result)
-        stored?.resolve(result.map { _ in })
-        for observer in observers.values { Self.end(observer, result) }
-    }
-
-    private static func end(_ observer: AsyncStream<Delivery.Progress>.Continuation, _ result: Result<Delivery.Outcome, MQTTError>) {
-        switch result {
-        case .success(let outcome): observer.yield(.completed(outcome))
-        case .failure(let error): observer.yield(.failed(error))
-        }
-        observer.finish()
     }
 }

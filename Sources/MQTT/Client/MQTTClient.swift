@@ -142,9 +142,10 @@ public final class MQTTClient: Sendable {
     @discardableResult public func publish(
         _ payload: Payload, to topic: String, _ qos: QoS = .atMostOnce, retain: Bool = false, until: Written = .buffered
     ) async throws(MQTTError) -> Delivery {
-        let publication = Publication(payload, to: topic, qos, retain: retain)
-        if until == .buffered, let delivery = try engine.submitAtOnce(publication) { return delivery }
-        return try await publish(publication, until: until)
+        if qos == .atMostOnce, until == .buffered, let delivery = try engine.submitAtOnce(payload, to: topic, retain: retain) {
+            return delivery
+        }
+        return try await publish(Publication(payload, to: topic, qos, retain: retain), until: until)
     }
 
     /// How far a QoS 0 publish has got when the call returns.

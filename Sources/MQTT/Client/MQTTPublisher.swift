@@ -35,7 +35,6 @@ extension MQTTPublisher {
 extension MQTTClient: MQTTPublisher {
     /// Publishes a message, as ``publish(_:to:_:retain:until:)`` does.
     @discardableResult public func publish(_ publication: Publication, until: Written = .buffered) async throws(MQTTError) -> Delivery {
-        if until == .buffered, let delivery = try engine.submitAtOnce(publication) { return delivery }
         let delivery = try await engine.publish(publication)
         guard publication.qos == .atMostOnce, until == .written else { return delivery }
         do throws(MQTTError) {

@@ -1,3 +1,4 @@
+@_spi(Driver) internal import MQTTCore
 internal import Synchronization
 
 /// A publish that was accepted, by this run of the session or by an earlier one, and has not come to its end.
@@ -102,7 +103,8 @@ extension Engine {
                 guard let record = state.record(of: publish.serial) else { continue }
                 switch publication {
                 case .success(let publication):
-                    step.deliveries.append(OutstandingDelivery(publish, publication, Delivery(self, publish.serial, record), at: now))
+                    let delivery = Delivery(storage: .accepted(core, publish.serial, record))
+                    step.deliveries.append(OutstandingDelivery(publish, publication, delivery, at: now))
                 case .failure(let error):
                     // Those ahead of it first.
                     step.next = step.deliveries.isEmpty ? publish.serial + 1 : publish.serial
@@ -136,11 +138,5 @@ extension OutstandingDelivery {
         retain = publication.retain
         payloadCount = publication.payload.count
         age = .nanoseconds(max(0, now - publish.acceptedAt))
-    }
-}
-
-extension Delivery {
-    fileprivate init(_ engine: Engine, _ serial: Serial, _ record: DeliveryRecord) {
-        storage = .accepted(engine, serial, record)
     }
 }

@@ -8,6 +8,14 @@ struct Accepted: Sendable {
     var wasSent = false
     /// On an earlier connection than the one that it was sent on last.
     var wasSentBefore = false
+
+    /// Nothing is sent of what is in the store alone: the session asks for it first.
+    mutating func send(_ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool, to outbound: inout OutboundBuffer) {
+        guard let publication else { return }
+        wasSentBefore = wasSent
+        wasSent = true
+        outbound.append(publication.head, publication.payload, packetID: packetID, isDuplicate: isDuplicate, serial: serial)
+    }
 }
 
 extension Completion {

@@ -19,6 +19,9 @@ struct Aftermath {
     }
 
     var stored: [DeliveryRecord] = []
+    /// Those that the broker has: nearly all.
+    var acknowledged: [(record: DeliveryRecord, code: ReasonCode)] = []
+    /// Those that ended otherwise.
     var completions: [(DeliveryRecord, Result<Delivery.Outcome, MQTTError>)] = []
     var interruptions: [(DeliveryRecord, MQTTError)] = []
     var resolutions: [Resolved] = []
@@ -26,12 +29,14 @@ struct Aftermath {
     var changes: [Change] = []
 
     var isEmpty: Bool {
-        stored.isEmpty && completions.isEmpty && interruptions.isEmpty && resolutions.isEmpty && written.isEmpty && changes.isEmpty
+        stored.isEmpty && acknowledged.isEmpty && completions.isEmpty && interruptions.isEmpty && resolutions.isEmpty && written.isEmpty
+            && changes.isEmpty
     }
 
     func run(resolved: (Resolved) -> Void, _ change: (Change) -> Void) {
         for record in stored { record.stored() }
         for (record, error) in interruptions { record.interrupted(error) }
+        for (record, code) in acknowledged { record.acknowledge(code) }
         for (record, result) in completions { record.resolve(result) }
         for resolution in resolutions {
             resolved(resolution)

@@ -1,3 +1,4 @@
+@_spi(Driver) internal import MQTTCore
 internal import NIOCore
 
 /// Everything behind the engine's lock: the session, what it sends, and what waits for it.
@@ -104,14 +105,14 @@ struct EngineState {
         }
     }
 
-    /// Says at once what a publish of QoS 0 becomes: no other effect can come of it.
-    mutating func transmit(_ publication: Publication) -> Submitted {
+    /// A publish of QoS 0: no other effect can come of it.
+    mutating func transmit(_ write: (inout OutboundBuffer) -> Void) -> Submitted {
         session.step(.publish(qos: .atMostOnce, queuedBytes: 0), at: now, into: &effects)
         defer { effects.removeAll() }
         switch effects.list.first {
         case .refused(let refusal): return .refused(refusal)
         case .transmit:
-            outbound.append(publication.head, publication.payload, packetID: 0, isDuplicate: false, serial: nil)
+            write(&outbound)
             return .transmitted(link, position: outbound.appended)
         default: return .refused(.closed)
         }
@@ -196,19 +197,16 @@ struct EngineState {
     }
 
     private mutating func accept(_ serial: Serial) {
-        guard let submission else { return }
+        guard let submission = submission.take() else { return }
         let record = DeliveryRecord(isStored: store == nil)
-        publishes.insert(Accepted(publication: submission, record: record), at: serial)
         topics?.accepted(serial, submission.qos, submission.topic)
+        publishes.insert(Accepted(publication: submission, record: record), at: serial)
         submitted = .accepted(serial, record)
     }
 
     private mutating func sendPublish(_ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool) {
-        // The session sends what is in memory.
-        guard let accepted = publishes[serial], let publication = accepted.publication else { return }
-        publishes[present: serial].wasSentBefore = accepted.wasSent
-        publishes[present: serial].wasSent = true
-        outbound.append(publication.head, publication.payload, packetID: packetID, isDuplicate: isDuplicate, serial: serial)
+        guard publishes.contains(serial) else { return }
+        publishes[present: serial].send(serial, packetID, isDuplicate, to: &outbound)
     }
 
     private mutating func sendRequest(_ ticket: Ticket, _ packetID: PacketID) {
@@ -224,7 +222,11 @@ struct EngineState {
 
     private mutating func complete(_ serial: Serial, _ completion: Completion) {
         if let accepted = publishes.remove(serial) {
-            aftermath.completions.append((accepted.record, completion.result(store?.failure)))
+            if case .acknowledged(let code) = completion {
+                aftermath.acknowledged.append((accepted.record, code))
+            } else {
+                aftermath.completions.append((accepted.record, completion.result(store?.failure)))
+            }
         }
         resumeQueueWait()
         resumeDrains()

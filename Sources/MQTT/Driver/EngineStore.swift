@@ -1,4 +1,5 @@
 internal import Logging
+@_spi(Driver) internal import MQTTCore
 internal import Synchronization
 
 /// How the engine and the store of a durable session come together, work together, and part.

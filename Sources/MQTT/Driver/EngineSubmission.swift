@@ -1,20 +1,20 @@
 internal import Logging
+@_spi(Driver) internal import MQTTCore
 internal import NIOCore
 internal import Synchronization
 
 /// How publishes and requests enter the engine, on the caller's thread.
 extension Engine {
-    /// A publish that nothing has to be waited for. Nil: that cannot be said, or it has to wait.
-    func submitAtOnce(_ publication: Publication) throws(MQTTError) -> Delivery? {
-        guard publication.qos == .atMostOnce, !hasProfile, publication.correlationKey == nil else { return nil }
-        guard case .buffer = publication.payload.storage else { return nil }
+    /// A QoS 0 publish that nothing has to be waited for. Nil: that cannot be said, or it has to wait.
+    func submitAtOnce(_ payload: Payload, to topic: String, retain: Bool) throws(MQTTError) -> Delivery? {
+        guard !hasProfile, case .buffer(let buffer) = payload.storage, buffer.readableBytes <= Self.uncheckedPayload else { return nil }
         let (submitted, wakes) = try core.state.withLock { state throws(MQTTError) -> (EngineState.Submitted?, Bool) in
-            if !state.isKnown(publication.topic) || publication.payload.count > 1 << 20 {
-                try publication.check()
-                state.checkedTopic = publication.topic
+            if !state.isKnown(topic) {
+                try Publication(payload, to: topic, retain: retain).check()
+                state.checkedTopic = topic
             }
             guard hasRoom(state) else { return (nil, false) }
-            return (state.transmit(publication), state.needsFlush())
+            return (state.transmit(buffer, to: topic, retain: retain), state.needsFlush())
         }
         if wakes { wake() }
         if case .transmitted(let link, let position) = submitted {
@@ -25,9 +25,9 @@ extension Engine {
 
     /// Accepts or refuses, in call order.
     func submit(_ publication: Publication) throws(MQTTError) -> Delivery {
-        try check(publication)
-        let (submitted, aftermath, wakes) = core.state.withLock { state -> (EngineState.Submitted?, Aftermath?, Bool) in
-            (submit(publication, &state), state.takeAftermath(), state.needsFlush())
+        let (submitted, aftermath, wakes) = try core.state.withLock { state throws(MQTTError) in
+            try check(publication, &state)
+            return (submit(publication, &state), state.takeAftermath(), state.needsFlush())
         }
         finish(aftermath)
         if wakes { wake() }
@@ -64,6 +64,20 @@ extension Engine {
         let submitted = state.submit(publication, at: now)
         guard case .refused(.tooManyRequests) = submitted else { return submitted }
         return state.makeRoom(for: publication, configuration.whenQueueIsFull, at: now) ?? submitted
+    }
+
+    /// A payload up to this size fits in a packet, whatever the topic.
+    private static var uncheckedPayload: Int { 1 << 20 }
+
+    /// Most publishes are of the same few topics, and small: of those nothing is left to be checked.
+    private func check(_ publication: Publication, _ state: inout EngineState) throws(MQTTError) {
+        if !hasProfile, publication.correlationKey == nil, case .buffer(let buffer) = publication.payload.storage,
+            buffer.readableBytes <= Self.uncheckedPayload, state.isKnown(publication.topic)
+        {
+            return
+        }
+        try check(publication)
+        state.checkedTopic = publication.topic
     }
 
     /// A durable session writes the payload to its store when it accepts it.
@@ -135,7 +149,7 @@ extension Engine {
 
     private func waitForQueue(_ wait: Eventual<Void>) async throws(MQTTError) {
         do throws(MQTTError) {
-            try await answer(wait, fate: .notSent)
+            try await core.answer(wait, fate: .notSent)
         } catch where error.code == .canceled {
             throw MQTTError(.canceled, .notSent, "canceled before anything was stored")
         }
@@ -153,7 +167,7 @@ extension Engine {
         switch submitted {
         case nil: throw MQTTError(.tooManyRequests, .notSent, "limits.outboundBytes is used up")
         case .transmitted(let link, let position): return Delivery(storage: .buffered(core, link, position: position))
-        case .accepted(let serial, let record): return Delivery(storage: .accepted(self, serial, record))
+        case .accepted(let serial, let record): return Delivery(storage: .accepted(core, serial, record))
         case .refused(.closed): throw .closed
         case .refused(.down): throw .down
         case .refused(.disabled): throw .denied("\(qos) is disabled: its limit is zero")
@@ -270,6 +284,16 @@ extension Engine {
 }
 
 extension EngineState {
+    /// Says at once what a publish of QoS 0 becomes, of which nothing else can come.
+    mutating func transmit(_ payload: ByteBuffer, to topic: String, retain: Bool) -> Submitted {
+        let head = OutboundPublish(topic: topic, qos: .atMostOnce, retain: retain, payloadLength: payload.readableBytes)
+        return transmit { outbound in outbound.append(head, payload, packetID: 0, isDuplicate: false) }
+    }
+
+    mutating func transmit(_ publication: Publication) -> Submitted {
+        transmit { outbound in outbound.append(publication.head, publication.payload, packetID: 0, isDuplicate: false, serial: nil) }
+    }
+
     /// Whether the loop has to be woken for the outbound buffer, or for a publish that will be too old one day.
     mutating func needsFlush() -> Bool {
         if hasQueuedAge { return needsWake() }
@@ -303,7 +327,7 @@ public struct Request<Response: Sendable>: Sendable {
     /// ``MQTTError/Code/abandoned`` when it was, and its outcome is unknown.
     public var response: Response {
         get async throws(MQTTError) {
-            try await engine.answer(eventual, fate: .unknown) { [engine, ticket] in engine.cancel(ticket) }
+            try await engine.core.answer(eventual, fate: .unknown) { [engine, ticket] in engine.cancel(ticket) }
         }
     }
 

@@ -39,22 +39,30 @@ struct OutboundBuffer {
     }
 
     mutating func append(_ head: OutboundPublish, _ payload: Payload, packetID: PacketID, isDuplicate: Bool, serial: Serial?) {
-        if case .buffer(let buffer) = payload.storage, buffer.readableBytes <= Self.copiedPayload {
-            return append(length: head.encodedLength + buffer.readableBytes) { writer in
-                head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer)
-                unsafe buffer.withUnsafeReadableBytes { unsafe writer.bytes($0) }
-            }
-        }
-        append(length: head.encodedLength) { writer in head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer) }
         switch payload.storage {
-        case .buffer(let buffer):
-            appendSegment(.bytes(buffer))
-            count(buffer.readableBytes, inMemory: true)
+        case .buffer(let buffer): append(head, buffer, packetID: packetID, isDuplicate: isDuplicate)
         case .source(let source):
+            append(head, packetID: packetID, isDuplicate: isDuplicate)
             appendSegment(.source(source, serial: serial))
             count(source.count, inMemory: false)
         case .stream: precondition(false, "a received stream is refused when it is submitted")
         }
+    }
+
+    mutating func append(_ head: OutboundPublish, _ payload: ByteBuffer, packetID: PacketID, isDuplicate: Bool) {
+        guard payload.readableBytes > Self.copiedPayload else {
+            return append(length: head.encodedLength + payload.readableBytes) { writer in
+                head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer)
+                unsafe payload.withUnsafeReadableBytes { unsafe writer.bytes($0) }
+            }
+        }
+        append(head, packetID: packetID, isDuplicate: isDuplicate)
+        appendSegment(.bytes(payload))
+        count(payload.readableBytes, inMemory: true)
+    }
+
+    private mutating func append(_ head: OutboundPublish, packetID: PacketID, isDuplicate: Bool) {
+        append(length: head.encodedLength) { writer in head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer) }
     }
 
     /// Appends a packet of at most `length` bytes.

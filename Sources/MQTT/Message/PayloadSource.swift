@@ -11,7 +11,9 @@ public protocol PayloadSource: Sendable {
 }
 
 /// A source with the number of bytes that it had first: the packet's length is written ahead of them.
-struct CountedSource: Sendable {
+///
+/// An object, so that payloads are small and cheap to copy: nearly all of them are in memory.
+final class CountedSource: Sendable {
     /// Bytes that are read and written at a time.
     private static let chunkLength = 256 << 10
 

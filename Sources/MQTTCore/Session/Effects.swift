@@ -7,7 +7,8 @@ package struct Effects: Sendable, Equatable {
     package mutating func append(_ effect: Effect) { list.append(effect) }
 
     package mutating func removeAll() {
-        // Most steps have one, and taking it out is the cheaper way.
-        if list.count == 1 { list.removeLast() } else { list.removeAll(keepingCapacity: true) }
+        // Most steps have a few, and taking them out is the cheaper way.
+        if list.count > 4 { return list.removeAll(keepingCapacity: true) }
+        while list.popLast() != nil {}
     }
 }

@@ -18,7 +18,10 @@ extension OutboundFlow {
             let publish = publishes[present: serial]
             publishes[present: serial].marks.subtract([.counted, .cutShort])
             if publish.state == .received { released.append(serial) }
-            if publish.state == .storingReceived { count(serial) }
+            if publish.state == .storingReceived {
+                publishes[present: serial].marks.insert(.counted)
+                count(publish)
+            }
         }
         // The count may wrap within the ones at hand, so their distance tells.
         released.sort {
@@ -71,16 +74,17 @@ extension OutboundFlow {
         // An identifier is free again when the publish `PublishID.count` before has left the ring [MQTT-2.3.1-2].
         let end = min(publishes.end, publishes.base + UInt64(PublishID.count))
         scan: while inFlight < limits.inFlight, let serial = publishes.next(from: cursor), serial < end {
-            let publish = publishes[present: serial]
+            var publish = publishes[present: serial]
             switch publish.state {
             case .storing, .storingAgain: break scan
             case .queued, .sent:
                 if publish.qos == .exactlyOnce, exactlyOnceInFlight >= limits.exactlyOnceInFlight { break scan }
                 if publish.marks.contains(.absent) { break scan }
                 effects.append(.sendPublish(serial, PublishID.of(serial), isDuplicate: publish.marks.contains(.wasSent)))
-                publishes[present: serial].state = .sent
-                publishes[present: serial].marks.insert(.wasSent)
-                count(serial)
+                publish.state = .sent
+                publish.marks.formUnion([.wasSent, .counted])
+                publishes[present: serial] = publish
+                count(publish)
             case .storingReceived, .received: break
             }
             cursor = serial + 1
@@ -89,9 +93,8 @@ extension OutboundFlow {
         loadAhead(into: &effects)
     }
 
-    private mutating func count(_ serial: Serial) {
-        publishes[present: serial].marks.insert(.counted)
+    private mutating func count(_ publish: Publish) {
         inFlight += 1
-        if publishes[present: serial].qos == .exactlyOnce { exactlyOnceInFlight += 1 }
+        if publish.qos == .exactlyOnce { exactlyOnceInFlight += 1 }
     }
 }

@@ -1,5 +1,5 @@
 // The ring that publishes are kept in, against a dictionary.
-import MQTTCore
+@_spi(Driver) import MQTTCore
 import Testing
 
 struct PagedRingTests {

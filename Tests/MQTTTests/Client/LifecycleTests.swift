@@ -37,6 +37,20 @@ import Testing
         }
     }
 
+    @Test("Nobody sends what a client was given that is dropped without a run, and its handles say so", arguments: [false, true])
+    func droppedWithoutARun(isDurable: Bool) async throws {
+        let server = try await ScriptedBroker.start()
+        func submitted() throws -> Delivery {
+            let session: SessionOptions = isDurable ? .durable(id: "client", in: MemorySessionStore()) : .volatile(id: "client")
+            return try MQTTClient(settings(dialer: server.dialer) { $0.session = session }).submit("x", to: "t", .atLeastOnce)
+        }
+        let delivery = try submitted()
+        let error = await failure { _ = try await delivery.completed }
+        #expect(error?.code == .suspended && error?.fate == (isDurable ? .kept : .notSent))
+        #expect(!delivery.withdraw() && !delivery.abandon())
+        try await server.stop()
+    }
+
     @Test func disconnectComesBehindWhatWasSubmittedAndDropsTheWill() async throws {
         let server = try await ScriptedBroker.start()
         let client = try MQTTClient(settings(dialer: server.dialer))

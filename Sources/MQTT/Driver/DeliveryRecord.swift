@@ -1,0 +1,156 @@
+internal import Synchronization
+
+/// The state of an accepted publish that its handles share.
+final class DeliveryRecord: Sendable {
+    /// Those who wait for it, and watch it: most publishes come to their end without any.
+    private final class Audience {
+        var stored: Eventual<Void>?
+        var completion: Eventual<Delivery.Outcome>?
+        var observers: [UInt64: AsyncStream<Delivery.Progress>.Continuation] = [:]
+        var nextObserver: UInt64 = 0
+    }
+
+    private enum End {
+        case acknowledged(ReasonCode)
+        indirect case failed(MQTTError)
+
+        init(_ result: Result<Delivery.Outcome, MQTTError>) {
+            switch result {
+            case .success(let outcome): self = .acknowledged(outcome.reasonCode)
+            case .failure(let error): self = .failed(error)
+            }
+        }
+
+        var result: Result<Delivery.Outcome, MQTTError> {
+            switch self {
+            case .acknowledged(let code): .success(Delivery.Outcome(reasonCode: code))
+            case .failed(let error): .failure(error)
+            }
+        }
+    }
+
+    private struct State {
+        var isStored: Bool
+        var end: End?
+        private var audience: Audience?
+
+        init(isStored: Bool) { self.isStored = isStored }
+
+        var result: Result<Delivery.Outcome, MQTTError>? { end?.result }
+
+        var observers: [AsyncStream<Delivery.Progress>.Continuation] { audience.map { Array($0.observers.values) } ?? [] }
+
+        mutating func gather() -> Audience {
+            let audience = audience ?? Audience()
+            self.audience = audience
+            return audience
+        }
+
+        /// What is left to be told, once.
+        mutating func takeStored() -> Eventual<Void>? {
+            defer { audience?.stored = nil }
+            return audience?.stored
+        }
+
+        mutating func takeObservers() -> [AsyncStream<Delivery.Progress>.Continuation] {
+            defer { audience?.observers = [:] }
+            return observers
+        }
+
+        var isAwaited: Bool { audience != nil }
+        var completion: Eventual<Delivery.Outcome>? { audience?.completion }
+
+        func forget(_ observer: UInt64) { audience?.observers[observer] = nil }
+    }
+
+    private let state: Mutex<State>
+
+    /// - Parameter isStored: Whether it is safe already.
+    init(isStored: Bool) { state = Mutex(State(isStored: isStored)) }
+
+    var isStored: Bool { state.withLock { $0.isStored } }
+    /// Nil while it is under way.
+    var result: Result<Delivery.Outcome, MQTTError>? { state.withLock { $0.result } }
+
+    /// Nil when there is nothing to wait for.
+    var storedWait: Eventual<Void>? {
+        state.withLock { state in
+            if state.isStored { return nil }
+            if case .failure(let error) = state.result { return Eventual(.failure(error)) }
+            let audience = state.gather()
+            let stored = audience.stored ?? Eventual()
+            audience.stored = stored
+            return stored
+        }
+    }
+
+    func stored() {
+        let (stored, observers) = state.withLock { state in
+            state.isStored = true
+            return (state.takeStored(), state.observers)
+        }
+        stored?.resolve(.success(()))
+        for observer in observers { observer.yield(.stored) }
+    }
+
+    var completion: Eventual<Delivery.Outcome> {
+        state.withLock { state in
+            if let result = state.result { return Eventual(result) }
+            let audience = state.gather()
+            let completion = audience.completion ?? Eventual()
+            audience.completion = completion
+            return completion
+        }
+    }
+
+    /// Whether it failed with that code.
+    func hasEnded(with code: MQTTError.Code) -> Bool {
+        state.withLock { if case .failed(let error) = $0.end { error.code == code } else { false } }
+    }
+
+    func observe() -> AsyncStream<Delivery.Progress> {
+        // A step is small, and there is one for each loss of the connection: the newest matter.
+        let (stream, continuation) = AsyncStream.makeStream(of: Delivery.Progress.self, bufferingPolicy: .bufferingNewest(1_000))
+        let (result, id) = state.withLock { state in
+            let audience = state.gather()
+            audience.nextObserver += 1
+            if state.isStored { continuation.yield(.stored) }
+            if state.result == nil { audience.observers[audience.nextObserver] = continuation }
+            return (state.result, audience.nextObserver)
+        }
+        continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.forget(id) } }
+        if let result { Self.end(continuation, result) }
+        return stream
+    }
+
+    func interrupted(_ error: MQTTError) {
+        for observer in state.withLock({ $0.observers }) { observer.yield(.interrupted(error)) }
+    }
+
+    func acknowledge(_ code: ReasonCode) {
+        let isAwaited = state.withLock { state in
+            if state.end == nil { state.end = .acknowledged(code) }
+            return state.isAwaited
+        }
+        if isAwaited { resolve(.success(Delivery.Outcome(reasonCode: code))) }
+    }
+
+    /// The first call counts.
+    func resolve(_ result: Result<Delivery.Outcome, MQTTError>) {
+        let (completion, stored, observers) = state.withLock { state in
+            if state.end == nil { state.end = End(result) }
+            return (state.completion, state.takeStored(), state.takeObservers())
+        }
+        completion?.resolve(result)
+        stored?.resolve(result.map { _ in })
+        for observer in observers { Self.end(observer, result) }
+    }
+
+    private static func end(_ observer: AsyncStream<Delivery.Progress>.Continuation, _ result: Result<Delivery.Outcome, MQTTError>) {
+        switch result {
+        case .success(let outcome): observer.yield(.completed(outcome))
+        case .failure(let error): observer.yield(.failed(error))
+        }
+        observer.finish()
+    }
+}
