@@ -14,6 +14,8 @@ struct SourceFile {
     let commentLines: [String]
     let codeLines: [String]
     let tokens: [Token]
+    /// Where each token stands: some questions are asked hundreds of times of each file.
+    private let positions: [String: [Int]]
 
     init(path: String, text: String) {
         let masking = Masking(text)
@@ -22,6 +24,7 @@ struct SourceFile {
         commentLines = masking.lines(of: .comment)
         codeLines = masking.lines(of: .code)
         tokens = codeLines.enumerated().flatMap { index, line in Self.tokens(of: line, number: index + 1) }
+        positions = Dictionary(grouping: tokens.indices, by: { [tokens] in tokens[$0].text })
     }
 
     private static func tokens(of line: String, number: Int) -> [Token] {
@@ -41,10 +44,10 @@ struct SourceFile {
 
     /// The places where these tokens stand in a row.
     func indices(of sequence: [String]) -> [Int] {
-        tokens.indices.filter { index in
+        sequence.first.flatMap { positions[$0] }?.filter { index in
             index + sequence.count <= tokens.count
                 && zip(tokens[index...], sequence).allSatisfy { $0.text == $1 }
-        }
+        } ?? []
     }
 
     /// The name of the target: the folder below Sources or Tests.
