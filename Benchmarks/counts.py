@@ -5,22 +5,22 @@ A run of N messages and one of 2N: the difference is what N messages cost, witho
 
 import os
 
-from programs import HERE, OURS, NullBroker
+from programs import HERE, OURS, MqttcBench, NullBroker
 from scenarios import COUNTED
 
 THRESHOLDS = os.path.join(HERE, "thresholds.txt")
 PEERS = (OURS, "mosq", "pahoc", "raw")
 
 
-def per_message(measure, programs, peer, row, count):
-    """Each length is run twice, and its shorter run counts: a thread that looked once more for work makes a run longer, never shorter."""
+def per_message(measure, programs, peer, row, count, runs=2):
+    """Of each length the shortest run counts: a thread that looked once more for work makes a run longer, never shorter."""
     with NullBroker(programs) as broker:
         shortest = []
         for messages in (count, 2 * count):
-            runs = [measure(peer, row.scenario, broker.port, messages, row.size, row.window) for _ in range(2)]
-            if None in runs:
+            found = [measure(peer, row.scenario, broker.port, messages, row.size, row.window) for _ in range(runs)]
+            if None in found:
                 return None
-            shortest.append(min(runs))
+            shortest.append(min(found))
     return (shortest[1] - shortest[0]) / count
 
 
@@ -50,18 +50,22 @@ def thresholds():
     return found
 
 
-def check(programs):
-    """Prints each count beside its threshold. Returns the exit status."""
+def check(mqttc):
+    """Prints each count of `mqttc bench` beside its threshold. Returns the exit status."""
     if not thresholds():
-        print("0 passed, 1 failed: Benchmarks/thresholds.txt has no thresholds; take them from scripts/bench --instructions --allocations")
+        print("0 passed, 1 failed: Benchmarks/thresholds.txt has no thresholds")
         return 1
+    programs = MqttcBench(mqttc)
     failed = passed = 0
     print(f"{'per message':12} {'instructions':>12} {'at most':>9} {'allocations':>12} {'at most':>9}")
     for name, most in thresholds().items():
-        row = COUNTED[name]
-        found = (per_message(programs.instructions, programs, OURS, row, 20_000),
-                 per_message(programs.allocations, programs, OURS, row, 100_000))
-        good = all(value is not None and value <= limit for value, limit in zip(found, most))
+        found = [None, None]
+        for runs in (1, 3):  # what is too many is measured again
+            found = (per_message(programs.instructions, programs, OURS, COUNTED[name], 20_000, runs),
+                     per_message(programs.allocations, programs, OURS, COUNTED[name], 100_000, runs))
+            good = all(value is not None and value <= limit for value, limit in zip(found, most))
+            if good:
+                break
         passed, failed = passed + good, failed + (not good)
         texts = ["-" if value is None else f"{value:.{digits}f}" for value, digits in zip(found, (0, 3))]
         print(f"{name:12} {texts[0]:>12} {most[0]:>9.0f} {texts[1]:>12} {most[1]:>9.3f}{'' if good else '   TOO MANY'}", flush=True)

@@ -12,6 +12,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(HERE, ".build", "c")
+CC = shutil.which("cc") or "clang"
 LIBRARIES = {"mosq": ["-lmosquitto"], "pahoc": ["-lpaho-mqtt3a"]}
 OURS = "swift-mqtt"
 
@@ -19,30 +20,20 @@ OURS = "swift-mqtt"
 class Programs:
     """Builds what can be built here. A peer is a name; it becomes a program, a suffix of the scenario, and an environment."""
 
-    def __init__(self, ours_only=False):
-        os.makedirs(BUILD, exist_ok=True)
-        self.paths = {}
-        for name in ("nullbroker",) if ours_only else ("nullbroker", "raw", "files", "mosq", "pahoc"):
-            command = ["cc", "-O2", "-w", "-o", f"{BUILD}/{name}", f"{HERE}/C/{name}.c", *LIBRARIES.get(name, [])]
-            if subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0:
-                self.paths[name] = [f"{BUILD}/{name}"]
-            else:
-                print(f"left out: {name} does not build here", file=sys.stderr)
-        if not ours_only and importlib.util.find_spec("paho"):
+    def __init__(self):
+        self.paths = build("nullbroker", "raw", "files", "mosq", "pahoc")
+        if importlib.util.find_spec("paho"):
             self.paths["pahopy"] = [sys.executable, f"{HERE}/pahopy.py"]
-        elif not ours_only:
+        else:
             print("left out: there is no paho-mqtt for Python (pip install paho-mqtt)", file=sys.stderr)
-        build = ["swift", "build", "-c", "release", "--package-path", HERE, "--product", "driver"]
-        built = subprocess.run(build, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        command = ["swift", "build", "-c", "release", "--package-path", HERE, "--product", "driver"]
+        built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if built.returncode != 0:
             raise SystemExit(built.stdout)
-        shown = subprocess.run(build + ["--show-bin-path"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        shown = subprocess.run(command + ["--show-bin-path"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
         self.paths[OURS] = [f"{shown}/driver"]
-        # valgrind 3.19 stops at Swift's debug information.
-        self.stripped = f"{BUILD}/driver-stripped"
-        subprocess.run(["strip", "-o", self.stripped, f"{shown}/driver"], check=True)
-        self.counter = f"{BUILD}/malloccount.so"
-        subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", self.counter, f"{HERE}/C/malloccount.c"], check=True)
+        self.stripped = stripped(f"{shown}/driver")
+        self.counter = counter()
 
     def has(self, peer):
         return peer.split("+")[0].split("-thread")[0] in self.paths
@@ -65,12 +56,69 @@ class Programs:
         command, environment = self.command(peer, scenario, port, count, size, window)
         if command[0] == self.paths[OURS][0]:
             command[0] = self.stripped
-        valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command]
-        return number(execute(valgrind, environment, 300, errors=True), r"Collected : (\d+)")
+        return instructions(command, environment)
 
     def allocations(self, peer, scenario, port, count, size, window):
         command, environment = self.command(peer, scenario, port, count, size, window)
-        return number(execute(command, {**environment, "LD_PRELOAD": self.counter}, 60, errors=True), r"ALLOCATIONS count=(\d+)")
+        return allocations(command, environment, self.counter)
+
+
+class MqttcBench:
+    """`mqttc bench` in place of the drivers: it is there after a release build of the library, so nothing else has to be compiled."""
+
+    def __init__(self, mqttc):
+        self.paths = build("nullbroker")
+        self.stripped = stripped(mqttc)
+        self.counter = counter()
+
+    def command(self, scenario, port, count, size, window):
+        mode, qos = scenario[:3], scenario[3:]
+        words = [self.stripped, "bench", mode, f"mqtt://127.0.0.1:{port}", "--json", "--qos", qos, "--count", str(count)]
+        if mode == "pub":
+            return words + ["--size", str(size), "--window", str(window), "-M", str(window)]
+        return words + ["--topic", f"flood/{qos}/{count}/{size}/{window}"]
+
+    def instructions(self, _, *scenario):
+        return instructions(self.command(*scenario), {})
+
+    def allocations(self, _, *scenario):
+        return allocations(self.command(*scenario), {}, self.counter)
+
+
+def build(*names):
+    """The programs in C that can be built here, by name."""
+    os.makedirs(BUILD, exist_ok=True)
+    paths = {}
+    for name in names:
+        command = [CC, "-O2", "-w", "-o", f"{BUILD}/{name}", f"{HERE}/C/{name}.c", *LIBRARIES.get(name, [])]
+        if subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            paths[name] = [f"{BUILD}/{name}"]
+        else:
+            print(f"left out: {name} does not build here", file=sys.stderr)
+    return paths
+
+
+def stripped(program):
+    """valgrind 3.19 stops at Swift's debug information."""
+    path = f"{BUILD}/{os.path.basename(program)}-stripped"
+    subprocess.run(["strip", "-o", path, program], check=True)
+    return path
+
+
+def counter():
+    """What counts calls of the allocator when it is loaded ahead of a program."""
+    path = f"{BUILD}/malloccount.so"
+    subprocess.run([CC, "-O2", "-shared", "-fPIC", "-o", path, f"{HERE}/C/malloccount.c"], check=True)
+    return path
+
+
+def instructions(command, environment):
+    valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command]
+    return number(execute(valgrind, environment, 300, errors=True), r"Collected : (\d+)")
+
+
+def allocations(command, environment, counter):
+    return number(execute(command, {**environment, "LD_PRELOAD": counter}, 60, errors=True), r"ALLOCATIONS count=(\d+)")
 
 
 def execute(command, environment, timeout, errors=False):
