@@ -1,4 +1,5 @@
 import ArgumentParser
+import DriverSimulation
 import Simulation
 
 /// Runs worlds by the thousand, and shows what it takes to break one.
@@ -16,6 +17,7 @@ struct Simulate: AsyncParsableCommand {
     @Option(help: "Classes of faults to have alone, with commas.") var only = ""
     @Option(help: "A deliberate bug, to see that it is found.") var canary: String?
     @Flag(help: "Only worlds whose client has a store.") var durable = false
+    @Flag(help: "The real client, on a simulated event loop.") var driver = false
     @Flag(name: [.customLong("replay"), .customLong("trace")], help: "Runs the world of the seed alone, and prints all that happens.")
     var replay = false
     @Flag(help: "Lists fault classes and canaries.") var list = false
@@ -27,12 +29,13 @@ struct Simulate: AsyncParsableCommand {
         var campaign = Campaign(seed: seed, worlds: worlds, events: events)
         campaign.threads = threads
         campaign.isDurable = durable
+        if driver { campaign.kind = .driver }
         campaign.faults = try only.isEmpty ? Faults.all.subtracting(faults(without)) : faults(only)
         if let canary {
             guard let known = Canary(rawValue: canary) else { throw ValidationError("unknown canary \(canary)") }
             campaign.canary = known
         }
-        if replay { return try replay(campaign.settings(0)) }
+        if replay { return try replay(campaign.settings(0), campaign.kind) }
         if canaries { return try await printCanaries(campaign) }
         let clock = ContinuousClock()
         let begin = clock.now
@@ -46,10 +49,10 @@ struct Simulate: AsyncParsableCommand {
         throw ExitCode.failure
     }
 
-    private func replay(_ world: WorldSettings) throws {
+    private func replay(_ world: WorldSettings, _ kind: WorldKind) throws {
         var settings = world
         settings.isTracing = true
-        let verdict = World.run(settings)
+        let verdict = kind.run(settings)
         for line in verdict.lines { print(line) }
         guard let failure = verdict.failure else { return print("seed \(settings.seed): no violation") }
         print("seed \(settings.seed): \(failure.invariant.rawValue): \(failure.detail)")

@@ -41,6 +41,7 @@ final class ConsumerTable: Sendable {
 
     /// The connection is not read any more: fails the waits of those tasks that are the reason.
     func readingStopped() {
-        for watch in state.withLock({ Array($0.watches.values) }) where isStalled(watch.task) { watch.fail() }
+        let watches = state.withLock { $0.watches.sorted { $0.key < $1.key } }
+        for (_, watch) in watches where isStalled(watch.task) { watch.fail() }
     }
 }
