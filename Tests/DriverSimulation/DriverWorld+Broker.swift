@@ -159,9 +159,8 @@ extension DriverWorld {
         let garbage: [[UInt8]] = [
             [0xF0, 0], [0x30, 0xFF, 0xFF, 0xFF, 0xFF, 1], [0x40, 2, 0, 0], [0x36, 4, 0, 1, 65, 1], [0x20, 2, 0, 0],
         ]
-        guard let wire = currentWire, wire.isOpenAtBroker else { return }
         guard broker.send(raw: machine.dice.pick(garbage), to: DriverWorld.clientID, at: machine.now) else { return }
-        wire.watch.isGarbled = true
+        for wire in wires where wire.isOpenAtBroker { wire.watch.isGarbled = true }
         machine.marks.hit(.garbage)
     }
 

@@ -56,7 +56,10 @@ final class Cursor {
             consumedBytes += run.heldBytes(at: next)
             let stream = run.stream(at: next)
             if run.receipt(at: next) == 0, stream == nil { return run.message(at: next) }
-            if run.isStale(at: next, queue.releases) { continue }
+            if run.isStale(at: next, queue.releases) {
+                run.skip(at: next)
+                continue
+            }
             current = next..<next + 1
             if let stream { queue.reading(stream) }
             return run.message(at: next)
@@ -76,7 +79,10 @@ final class Cursor {
         release()
         while true {
             if index == run.indices.upperBound, !(try await advance(joins: true, isolation: actor)) { return nil }
-            while index < run.indices.upperBound, run.isStale(at: index, queue.releases) { index = consumed(index) }
+            while index < run.indices.upperBound, run.isStale(at: index, queue.releases) {
+                run.skip(at: index)
+                index = consumed(index)
+            }
             let first = index
             while index < run.indices.upperBound, !run.isStale(at: index, queue.releases) {
                 let stream = run.stream(at: index)

@@ -119,7 +119,11 @@ final class MessageQueue: Sendable {
     }
 
     /// Drops what the broker will deliver again.
-    func dropStale() { _ = remove { run, index in run.isStale(at: index, releases) } }
+    func dropStale() {
+        for run in remove(where: { run, index in run.isStale(at: index, releases) }) {
+            for index in run.indices { run.skip(at: index) }
+        }
+    }
 
     /// No more messages come. Those that are there can still be asked for.
     func end(_ end: End) {

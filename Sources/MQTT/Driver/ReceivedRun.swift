@@ -105,6 +105,9 @@ struct ReceivedRun: Sendable {
         return stream
     }
 
+    /// It is dropped unseen: its payload need not arrive, and keeps the connection from being read no longer.
+    func skip(at index: Int) { stream(at: index)?.skip() }
+
     /// Whether it came on an earlier connection and comes again, or came in part: then it is not to be handed over.
     func isStale(at index: Int, _ releases: ReleaseBox) -> Bool {
         switch storage {
