@@ -72,7 +72,7 @@ package final class DriverWorld: @unchecked Sendable {
     }
 
     var isAtWork: Bool { !working.isEmpty }
-    var unfinishedTasks: String { live.sorted { $0.key < $1.key }.prefix(6).map { "task \($0): \($1)" }.joined(separator: "; ") }
+    var unfinishedTasks: String { live.sorted { $0.key < $1.key }.prefix(40).map { "task \($0): \($1)" }.joined(separator: "; ") }
     var unfinishedWork: String { working.sorted().prefix(6).map { "task \($0): \(live[$0] ?? "")" }.joined(separator: "; ") }
 
     /// Tells what a task is at, for the one who looks why it never ends.

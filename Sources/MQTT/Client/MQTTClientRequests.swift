@@ -42,7 +42,7 @@ extension MQTTClient {
     ) async throws -> Result {
         try await engine.router.scope(
             subscriptions,
-            subscribe: { id throws(MQTTError) in _ = try await engine.submitSubscribe(subscriptions, .scope(id)).response },
+            subscribe: { id, queue throws(MQTTError) in try await engine.subscribe(subscriptions, scope: id, queue) },
             unsubscribe: { filters in filters.isEmpty ? nil : try? engine.submitUnsubscribe(filters) },
             answer: { request in _ = try? await request?.response }, body)
     }

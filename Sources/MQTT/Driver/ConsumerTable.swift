@@ -20,6 +20,12 @@ final class ConsumerTable: Sendable {
         return queues.contains { $0.isStalled(for: task) }
     }
 
+    /// Whether nothing is read until the task asks for messages of this queue, and of no other.
+    func isStalled(_ task: Int, by queue: MessageQueue) -> Bool {
+        let queues = state.withLock { $0.queues[task] ?? [] }
+        return queues.allSatisfy { $0.isStalled(for: task) == ($0 === queue) }
+    }
+
     func add(_ queue: MessageQueue, of task: Int) { state.withLock { $0.queues[task, default: []].append(queue) } }
 
     func remove(_ queue: MessageQueue, of task: Int) {
