@@ -39,6 +39,7 @@ extension DriverWorld {
         } catch {
             machine.trace.comment(machine.now, "a scope of down/\(queue) ends: \(error)")
         }
+        endedScopes += 1
         if isLeaving { receipts.left(queue) }
     }
 
@@ -120,7 +121,7 @@ extension DriverWorld {
             if bytes.count != receipts.items[origin].size { machine.fail(.payloadIntact, "message \(origin) is cut") }
             receipts.becomeWhole(origin)
         }
-        if isFirst { check(order.note(origin, receipts.items[origin])) }
+        if isFirst { check(order.note(origin, receipts.items[origin], scopes: queue == nil ? endedScopes : 0)) }
         held.append(origin)
     }
 
@@ -145,14 +146,15 @@ extension DriverWorld {
     }
 }
 
-/// What one iterator hands out for the first time is in the order of sending, for each topic and QoS.
+/// What one iterator hands out for the first time is in the order of sending, for each topic and QoS. What a scope has left behind comes
+/// when it ends, in between.
 struct HandOverOrder {
-    private var last: [Int: Int] = [:]
+    private var last: [Int: (origin: Int, scopes: Int)] = [:]
 
-    mutating func note(_ origin: Int, _ item: ReceiptLedger.Item) -> (Invariant, String)? {
+    mutating func note(_ origin: Int, _ item: ReceiptLedger.Item, scopes: Int) -> (Invariant, String)? {
         let key = item.queue * 3 + Int(item.qos.rawValue)
-        defer { last[key] = origin }
-        guard let before = last[key], before > origin else { return nil }
+        defer { last[key] = (origin, scopes) }
+        guard let (before, scopesBefore) = last[key], before > origin, scopes == scopesBefore else { return nil }
         return (.deliveredInOrder, "message \(origin) is handed over behind \(before)")
     }
 }

@@ -50,20 +50,21 @@ extension DriverWorld {
 
     /// States alternate, and the last one is the end.
     func observer(_ client: MQTTClient, _ task: Int) async {
-        var isOnline = false
+        // Not known before the first one.
+        var isOnline: Bool?
         var isClosed = false
         for await state in client.connectionStates {
             note(task, "observes \(state)")
             if isClosed { machine.fail(.phases, "a state follows the end") }
             switch state {
             case .online:
-                if isOnline { machine.fail(.phases, "online twice") }
+                if isOnline == true { machine.fail(.phases, "online twice") }
                 machine.marks.hit(.reconnect)
                 isOnline = true
             case .offline:
-                if !isOnline { machine.fail(.phases, "offline twice") }
+                if isOnline == false { machine.fail(.phases, "offline twice") }
                 isOnline = false
-            case .attemptFailed: if isOnline { machine.fail(.phases, "an attempt fails while online") }
+            case .attemptFailed: if isOnline == true { machine.fail(.phases, "an attempt fails while online") }
             case .closed: isClosed = true
             }
         }

@@ -152,7 +152,9 @@ extension DriverWorld {
         runTask = nil
         weak let lost = client
         client = nil
-        while machine.step(before: machine.now + 30 * second), machine.now < limit + 300 * second {}
+        // A look at what nobody asks for may be due yet. It holds nothing.
+        let last = machine.now + 100_100 * second
+        while machine.step(before: last) {}
         guard machine.failure == nil else { return }
         let loop: SimulatedEventLoop = machine.loop
         if loop.timerCount > 0 || loop.hasJobs { machine.fail(.nothingLeftBehind, "\(loop.timerCount) timers are left") }

@@ -38,6 +38,7 @@ package final class DriverWorld: @unchecked Sendable {
     var endWaits: [CheckedContinuation<Void, Never>] = []
     var publishes = PublishLedger()
     var receipts: ReceiptLedger
+    var endedScopes = 0
 
     /// The faults have stopped, and nothing new is begun.
     var isCalm = false
