@@ -67,6 +67,7 @@ extension DriverWorld {
                 wire.isClean = isClean
                 if isClean { epoch += 1 }
             case .acknowledgement(let name): check(receipts.acknowledged(Payloads.index(of: name)))
+            case .disorder(let packetID): machine.fail(.acknowledgedInOrder, "PUBLISH \(packetID) is answered out of turn")
             case .disconnect: break
             }
         }
@@ -112,7 +113,7 @@ extension DriverWorld {
     // MARK: What goes wrong
 
     func fault() {
-        guard !isCalm else { return }
+        guard !isCalm, !isOver else { return }
         let isOnline = currentWire != nil
         machine.after(1 + machine.dice.below(plan.faultPause * (isOnline ? 2 : 20))) { [self] in fault() }
         let kind = machine.dice.pick(

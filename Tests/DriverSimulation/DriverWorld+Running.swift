@@ -149,6 +149,7 @@ extension DriverWorld {
         guard machine.failure == nil else { return }
         if !live.isEmpty { return machine.fail(.liveness, "2 minutes after the end: \(unfinishedTasks)") }
         if let index = publishes.unfinished() { return machine.fail(.liveness, "publish \(index) has no end") }
+        isOver = true
         runTask = nil
         weak let lost = client
         client = nil

@@ -44,6 +44,8 @@ package final class DriverWorld: @unchecked Sendable {
     var isCalm = false
     /// The client is being ended.
     var isEnding = false
+    /// The application has ended as well.
+    var isOver = false
     /// The client was ended while something was still open.
     var endsEarly = false
 

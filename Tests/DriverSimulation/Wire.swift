@@ -192,8 +192,8 @@ final class Wire {
 struct WireWatch {
     private var fromClient: [UInt8] = []
     private var fromBroker: [UInt8] = []
-    /// What the broker sent last under an identifier: the name of the payload.
-    private var names: [UInt16: UInt64] = [:]
+    /// What the broker sent at QoS 1 and 2, and has no answer to, by the names of the payloads. Each is answered once, in order.
+    private var unanswered: [(packetID: UInt16, name: UInt64)] = []
     /// The broker sent what is no packet.
     var isGarbled = false
 
@@ -201,6 +201,8 @@ struct WireWatch {
         case connect(isClean: Bool)
         /// PUBACK or PUBREC, for the message of this name.
         case acknowledgement(UInt64)
+        /// One that is not for the next message in the order of arrival.
+        case disorder(UInt16)
         case disconnect
     }
 
@@ -214,7 +216,12 @@ struct WireWatch {
                 seen.append(.connect(isClean: packet[start + 7] & 2 != 0))
             case 4, 5:
                 let packetID = UInt16(packet[2]) << 8 | UInt16(packet[3])
-                if let name = names[packetID] { seen.append(.acknowledgement(name)) }
+                guard !isGarbled else { continue }
+                guard let first = unanswered.first, first.packetID == packetID else {
+                    seen.append(.disorder(packetID))
+                    continue
+                }
+                seen.append(.acknowledgement(unanswered.removeFirst().name))
             case 14: seen.append(.disconnect)
             default: break
             }
@@ -231,7 +238,7 @@ struct WireWatch {
             let start = Self.bodyStart(packet)
             let topicEnd = start + 2 + (Int(packet[start]) << 8 | Int(packet[start + 1]))
             let packetID = UInt16(packet[topicEnd]) << 8 | UInt16(packet[topicEnd + 1])
-            names[packetID] = Payloads.name(of: packet[(topicEnd + 2)...])
+            if let name = Payloads.name(of: packet[(topicEnd + 2)...]) { unanswered.append((packetID, name)) }
         }
     }
 
