@@ -121,7 +121,9 @@ extension DriverWorld {
             if bytes.count != receipts.items[origin].size { machine.fail(.payloadIntact, "message \(origin) is cut") }
             receipts.becomeWhole(origin)
         }
-        if isFirst { check(order.note(origin, receipts.items[origin], scopes: queue == nil ? endedScopes : 0)) }
+        if isFirst, !receipts.mayBeDropped(origin) {
+            check(order.note(origin, receipts.items[origin], scopes: queue == nil ? endedScopes : 0))
+        }
         held.append(origin)
     }
 

@@ -82,6 +82,7 @@ package final class DriverWorld: @unchecked Sendable {
     func note(_ task: Int, _ text: String) {
         machine.trace.note(machine.now, .application, UInt64(task), text: "task \(task): \(text)")
         if live[task] != nil { live[task] = text }
+        machine.interrupt()
     }
 
     /// Waits, whether the task is canceled or not.

@@ -5,9 +5,9 @@ import Simulation
 /// The computer of a world: its clock, its event loop, the jobs of its tasks, and what happens outside of it. One thing runs at a time, on
 /// one thread, and the seed says which.
 ///
-/// What would run at the same time on threads of its own is run in between: handing a job over may run it at once, inside of whoever
-/// handed it over, as if its thread had been the faster one. So a continuation may go on before `resume` has returned, and the loop may
-/// have done all its work before `execute` has.
+/// What would run at the same time on threads of its own is run in between, where the one that is interrupted holds no lock: between two
+/// calls of the application, and whenever the library calls its channel, its dialer or a source. So the loop may do its work in the middle
+/// of a task's job, and tasks may go on in the middle of one of the loop's.
 final class Machine: @unchecked Sendable {
     // Only the thread of the world gets here, which is checked wherever something is handed over.
 
@@ -17,7 +17,7 @@ final class Machine: @unchecked Sendable {
     struct Pace: Sendable {
         /// In the order of loop, tasks, and world.
         var weights = [1, 1, 1]
-        /// Of a hundred jobs that are handed over, those that run at once.
+        /// Of a hundred places to be interrupted at, those where it happens.
         var eagerness = 0
         /// Of a thousand jobs of tasks, those whose thread sleeps first.
         var sleepiness = 0
@@ -90,21 +90,19 @@ final class Machine: @unchecked Sendable {
                 run(job)
             }
         }
-        if isEager { return run(job) }
         jobs.append(job)
     }
 
-    /// Something was handed to the loop.
-    func loopWasWoken() {
-        check()
-        // A loop that is at it, or asleep, is not to be hurried.
-        guard runner == .task, !loop.isBusy, loopSleepsUntil <= now, isEager else { return }
-        var count = 1 + dice.below(4)
-        while count > 0, runLoop() { count -= 1 }
-    }
-
-    private var isEager: Bool {
-        runner != .world && depth < Self.deepest && failure == nil && pace.eagerness > 0 && dice.chance(pace.eagerness, in: 100)
+    /// Whoever runs here may be interrupted by what runs beside it.
+    func interrupt() {
+        guard runner != .world, depth < Self.deepest, failure == nil, pace.eagerness > 0, dice.chance(pace.eagerness, in: 100) else { return }
+        for _ in 0..<dice.within(1...4) {
+            if !loop.isBusy, loopSleepsUntil <= now, dice.chance(1, in: 2) {
+                _ = runLoop()
+            } else if !jobs.isEmpty {
+                runTask()
+            }
+        }
     }
 
     // MARK: Running

@@ -66,12 +66,13 @@ struct ReceiptLedger {
         droppable[queue] = items.count
     }
 
-    // MARK: The broker
-
-    private func mayBeDropped(_ origin: Int) -> Bool {
+    /// It was let go with a scope that was left in the ordinary way.
+    func mayBeDropped(_ origin: Int) -> Bool {
         let queue = items[origin].queue
         return dropsUnclaimed || leaving[queue] > 0 || origin < droppable[queue]
     }
+
+    // MARK: The broker
 
     /// PUBACK or PUBREC has come to the broker.
     func acknowledged(_ origin: Int) -> Finding? {

@@ -103,6 +103,7 @@ final class SimulatedChannel: Channel, ChannelCore, @unchecked Sendable {
     // MARK: ChannelCore
 
     func read0() {
+        wire.interrupt()
         isReadPending = true
         guard isActive, inbox.readableBytes > 0 else { return }
         loop.enqueue { [self] in readable() }
@@ -115,8 +116,10 @@ final class SimulatedChannel: Channel, ChannelCore, @unchecked Sendable {
     }
 
     func flush0() {
+        wire.interrupt()
         flushed = writes.count
         pump()
+        wire.interrupt()
     }
 
     /// Gives the operating system what it takes.
@@ -143,6 +146,7 @@ final class SimulatedChannel: Channel, ChannelCore, @unchecked Sendable {
     var bufferedBytes: Int { writes.reduce(0) { $0 + $1.buffer.readableBytes } }
 
     func close0(error: any Error, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        wire.interrupt()
         guard isOpen else { return promise?.fail(ChannelError.alreadyClosed) ?? () }
         switch mode {
         case .input: return promise?.fail(ChannelError.operationUnsupported) ?? ()

@@ -12,7 +12,8 @@ final class SimulatedDialer: Dialer {
     func dial(
         on eventLoop: any EventLoop, timeout: TimeAmount, initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) -> EventLoopFuture<any Channel> {
-        world.dial(timeout: timeout, initializer)
+        world.machine.interrupt()
+        return world.dial(timeout: timeout, initializer)
     }
 }
 

@@ -32,8 +32,8 @@ final class SimulatedEventLoop: EventLoop, @unchecked Sendable {
 
     /// What the operating system reports is a job too.
     func enqueue(_ body: @escaping () -> Void) {
+        machine.check()
         jobs.append(body)
-        machine.loopWasWoken()
     }
 
     @discardableResult

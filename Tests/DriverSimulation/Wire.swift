@@ -67,6 +67,7 @@ final class Wire {
     }
 
     func madeRoom() { moveToClient() }
+    func interrupt() { machine.interrupt() }
 
     // MARK: On the way
 
