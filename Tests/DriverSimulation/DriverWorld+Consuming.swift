@@ -109,9 +109,14 @@ extension DriverWorld {
         } else if let buffer = message.payload.buffer {
             bytes = Array(buffer.readableBytesView)
         }
-        guard let name = Payloads.name(of: bytes), Payloads.direction(of: name) == 2, Payloads.matches(bytes[...], name, from: 0) else {
-            return machine.fail(.payloadIntact, "a message of \(bytes.count) bytes is damaged")
+        var known = Payloads.name(of: bytes)
+        if let name = known, Payloads.direction(of: name) != 2 || !Payloads.matches(bytes[...], name, from: 0) { known = nil }
+        if known == nil, message.payload.isStreamed {
+            // An iterator before this one has read some of it, and each byte can be read once.
+            if message.qos == .atMostOnce { return }
+            (known, isWhole) = (unansweredName(message.packetID), false)
         }
+        guard let name = known else { return machine.fail(.payloadIntact, "a message of \(bytes.count) bytes is damaged") }
         let origin = Payloads.index(of: name)
         machine.trace.note(machine.now, .application, UInt64(origin), text: "message \(origin) is handed over at QoS \(message.qos.rawValue)")
         let isFirst = receipts.items.indices.contains(origin) && receipts.items[origin].handedOver == 0
@@ -125,6 +130,13 @@ extension DriverWorld {
             check(order.note(origin, receipts.items[origin], scopes: queue == nil ? endedScopes : 0))
         }
         held.append(origin)
+    }
+
+    private func unansweredName(_ packetID: UInt16) -> UInt64? {
+        for wire in wires.reversed() {
+            if let name = wire.watch.name(of: packetID) { return name }
+        }
+        return nil
     }
 
     /// Nil: the connection was lost in the middle, and the message comes again.
