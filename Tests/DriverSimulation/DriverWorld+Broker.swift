@@ -169,8 +169,10 @@ extension DriverWorld {
     private func takeOver() {
         machine.marks.hit(.takeOver)
         let id = BrokerModel.ConnectionID(DriverWorld.intruders + machine.steps)
-        let isClean = settings.faults.contains(.sessionLoss) && machine.dice.chance(1, in: 4)
-        if isClean || wires.last?.isClean == true { epoch += 1 }
+        // A session that is lost and made anew by another connection is one that the client cannot know of.
+        let isNew = !broker.hasSession(DriverWorld.clientID) || wires.last?.isClean == true
+        let isClean = isNew || settings.faults.contains(.sessionLoss) && machine.dice.chance(1, in: 4)
+        if isClean { epoch += 1 }
         broker.connectionOpened(id, at: machine.now)
         let name = Array(DriverWorld.clientID.utf8)
         let connect = [0x10, UInt8(12 + name.count), 0, 4, 0x4D, 0x51, 0x54, 0x54, 4, isClean ? 2 : 0, 0, 0, 0, UInt8(name.count)] + name

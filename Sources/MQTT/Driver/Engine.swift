@@ -122,7 +122,19 @@ final class Engine: Sendable {
     func wake() { eventLoop.execute { self.runLoop() } }
 
     func finish(_ aftermath: Aftermath?) {
-        aftermath?.run(resolved: noteSubscriptions, changed)
+        guard let aftermath else { return }
+        aftermath.run(resolved: noteSubscriptions)
+        if aftermath.hasChanges { tellChanges() }
+    }
+
+    /// One after the other, in the order of the steps. Whoever comes while one is told leaves the rest to the one who tells it: hearing of a
+    /// connection may be what loses it.
+    private func tellChanges() {
+        var isTelling = false
+        while let change = core.state.withLock({ $0.nextChange(isTelling) }) {
+            isTelling = true
+            changed(change)
+        }
     }
 
     private func changed(_ change: Aftermath.Change) {
@@ -273,7 +285,17 @@ extension EngineState {
         store?.flush()
         guard !aftermath.isEmpty else { return nil }
         defer { aftermath = Aftermath() }
+        aftermath.hasChanges = !aftermath.changes.isEmpty
+        changesToTell += aftermath.changes
+        aftermath.changes = []
         return aftermath
+    }
+
+    /// - Parameter isTelling: Whether the caller is the one who has told the one before.
+    mutating func nextChange(_ isTelling: Bool) -> Aftermath.Change? {
+        if isTellingChanges, !isTelling { return nil }
+        isTellingChanges = !changesToTell.isEmpty
+        return isTellingChanges ? changesToTell.removeFirst() : nil
     }
 
     /// Whether the loop has to be woken. Marks it as woken.

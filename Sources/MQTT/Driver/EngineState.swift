@@ -63,6 +63,9 @@ struct EngineState {
     /// For the loop and for after the lock.
     var loopWork = LoopWork()
     var aftermath = Aftermath()
+    /// Behind those that are told already.
+    var changesToTell: [Aftermath.Change] = []
+    var isTellingChanges = false
     var isWakeScheduled = false
     /// The loop is at it, and comes back for more by itself.
     var isWriting = false
