@@ -118,7 +118,7 @@ extension DriverWorld {
         }
         guard let name = known else { return machine.fail(.payloadIntact, "a message of \(bytes.count) bytes is damaged") }
         let origin = Payloads.index(of: name)
-        machine.trace.note(machine.now, .application, UInt64(origin), text: "message \(origin) is handed over at QoS \(message.qos.rawValue)")
+        machine.trace.note(machine.now, .application, UInt64(origin), text: "message \(origin) is handed over")
         let isFirst = receipts.items.indices.contains(origin) && receipts.items[origin].handedOver == 0
         check(receipts.handOver(origin, topic: message.topic, qos: message.qos, epoch: epoch))
         guard machine.failure == nil else { return }

@@ -95,7 +95,8 @@ final class Machine: @unchecked Sendable {
 
     /// Whoever runs here may be interrupted by what runs beside it.
     func interrupt() {
-        guard runner != .world, depth < Self.deepest, failure == nil, pace.eagerness > 0, dice.chance(pace.eagerness, in: 100) else { return }
+        guard runner != .world, depth < Self.deepest, failure == nil, pace.eagerness > 0 else { return }
+        guard dice.chance(pace.eagerness, in: 100) else { return }
         for _ in 0..<dice.within(1...4) {
             if !loop.isBusy, loopSleepsUntil <= now, dice.chance(1, in: 2) {
                 _ = runLoop()

@@ -108,7 +108,7 @@ struct PublishLedger {
             var last: UInt64?
             for index in firsts {
                 guard let id = items[index].id else { continue }
-                if let last, id < last { return (.deliveredInOrder, "QoS \(qos) publish \(index), accepted as \(id), arrives behind \(last)") }
+                if let last, id < last { return (.deliveredInOrder, "publish \(index), accepted as \(id), arrives behind \(last)") }
                 last = id
             }
         }

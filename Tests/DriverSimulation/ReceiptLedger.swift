@@ -45,7 +45,9 @@ struct ReceiptLedger {
     mutating func handOver(_ origin: Int, topic: String, qos: QoS, epoch: Int) -> Finding? {
         guard items.indices.contains(origin) else { return (.payloadIntact, "message \(origin) was never sent") }
         let item = items[origin]
-        if topic != "down/\(item.queue)" || qos != item.qos { return (.payloadIntact, "message \(origin) of \(item) came as \(topic) at QoS \(qos)") }
+        if topic != "down/\(item.queue)" || qos != item.qos {
+            return (.payloadIntact, "message \(origin) to down/\(item.queue) at \(item.qos) came as \(topic) at \(qos)")
+        }
         items[origin].handedOver += 1
         handedOver += 1
         if item.qos == .exactlyOnce, item.isReleased, item.isWhole, item.epoch == epoch {

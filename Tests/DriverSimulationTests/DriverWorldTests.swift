@@ -31,10 +31,4 @@ import Testing
         let verdict = DriverWorld.run(WorldSettings(seed: seed, events: 3_000))
         #expect(verdict.failure == nil, finding(seed, verdict))
     }
-
-    @Test func aFindingHasItsOwnCommand() {
-        let failure = Failure(invariant: .liveness, detail: "", time: 0, step: 0)
-        let finding = Campaign.Finding(settings: WorldSettings(seed: 7, events: 1_000), failure: failure, kind: .driver)
-        #expect(finding.command == "scripts/simulate --driver --seed 7 --replay")
-    }
 }

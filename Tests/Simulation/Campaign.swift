@@ -5,9 +5,12 @@ package struct WorldKind: Sendable {
     package var run: @Sendable (WorldSettings) -> Verdict
     /// What `scripts/simulate` calls them.
     package var options: String
+    /// The rare things that happen in them.
+    package var marks: [Mark]
 
-    package init(options: String, run: @escaping @Sendable (WorldSettings) -> Verdict) {
+    package init(options: String, marks: [Mark] = Mark.allCases, run: @escaping @Sendable (WorldSettings) -> Verdict) {
         self.options = options
+        self.marks = marks
         self.run = run
     }
 

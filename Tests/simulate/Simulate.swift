@@ -29,7 +29,10 @@ struct Simulate: AsyncParsableCommand {
         var campaign = Campaign(seed: seed, worlds: worlds, events: events)
         campaign.threads = threads
         campaign.isDurable = durable
-        if driver { campaign.kind = .driver }
+        if driver {
+            campaign.kind = .driver
+            if durable || canary != nil || canaries { throw ValidationError("worlds with the real client have no store and no canaries") }
+        }
         campaign.faults = try only.isEmpty ? Faults.all.subtracting(faults(without)) : faults(only)
         if let canary {
             guard let known = Canary(rawValue: canary) else { throw ValidationError("unknown canary \(canary)") }
@@ -40,9 +43,9 @@ struct Simulate: AsyncParsableCommand {
         let clock = ContinuousClock()
         let begin = clock.now
         let report = await campaign.run()
-        summarize(report, begin.duration(to: clock.now))
+        summarize(report, campaign.kind.marks, begin.duration(to: clock.now))
         guard let first = report.findings.first else {
-            if marks { try printMarks(report) }
+            if marks { try printMarks(report, campaign.kind.marks) }
             return
         }
         explain(first, among: report.findings)
@@ -71,11 +74,11 @@ struct Simulate: AsyncParsableCommand {
         print("canaries: \(Canary.allCases.map(\.rawValue).joined(separator: " "))")
     }
 
-    private func summarize(_ report: Campaign.Report, _ time: Duration) {
+    private func summarize(_ report: Campaign.Report, _ known: [Mark], _ time: Duration) {
         let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) / 1e18
         let rate = Int(Double(report.events) / max(seconds, 1e-9))
         let tenths = (seconds * 10).rounded() / 10
-        let marks = Mark.allCases.map { "\($0.name) \(report.marks[$0])" }.joined(separator: ", ")
+        let marks = known.map { "\($0.name) \(report.marks[$0])" }.joined(separator: ", ")
         print(
             "\(report.worlds) worlds, \(report.events) events in \(tenths) s, \(rate) events/s, \(report.findings.count) violations, "
                 + "hash \(String(report.hash, radix: 16))" + (self.marks ? "" : "; \(marks)"))

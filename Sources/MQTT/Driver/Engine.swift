@@ -127,8 +127,8 @@ final class Engine: Sendable {
         if aftermath.hasChanges { tellChanges() }
     }
 
-    /// One after the other, in the order of the steps. Whoever comes while one is told leaves the rest to the one who tells it: hearing of a
-    /// connection may be what loses it.
+    /// One after the other, in the order of the steps. Whoever comes while one is told leaves the rest to the one who tells it: hearing of
+    /// a connection may be what loses it.
     private func tellChanges() {
         var isTelling = false
         while let change = core.state.withLock({ $0.nextChange(isTelling) }) {
