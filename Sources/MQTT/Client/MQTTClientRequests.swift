@@ -30,6 +30,9 @@ extension MQTTClient {
     ///
     /// Leaving normally acknowledges the last message and unsubscribes. Leaving by an error, by cancellation or by the client's end
     /// does neither: a session that goes on at the broker keeps receiving, and what was not acknowledged is there for the next one.
+    ///
+    /// `body` runs when the broker has granted the filters. When messages that the broker had kept fill the queue before its answer can be
+    /// read, it runs ahead of the answer, and the messages end with the error that the answer brings.
     public func subscribe<Result>(
         to filters: String..., atMost maximumQoS: QoS = .exactlyOnce, _ body: (Messages) async throws -> Result
     ) async throws -> Result {
