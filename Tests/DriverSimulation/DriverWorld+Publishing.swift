@@ -21,7 +21,7 @@ extension DriverWorld {
             // In a task of its own, which may be canceled at any moment.
             let publishing = self.task("publisher beside") { [self] in await publish(client, $0) }
             guard settings.faults.contains(.cancels) else { return }
-            machine.after(machine.dice.below(plan.pause * 4)) { publishing.cancel() }
+            cancel(publishing, taskCount, after: machine.dice.below(plan.pause * 4))
         case 6: submitBatch(client, task)
         default: submit(client, task)
         }
@@ -45,9 +45,9 @@ extension DriverWorld {
         return (index, Payload(bytes: bytes))
     }
 
-    func publish(_ client: MQTTClient, _ task: Int) async {
-        let qos = someQoS
-        let (index, payload) = makePayload(qos)
+    func publish(_ client: MQTTClient, _ task: Int, _ wanted: QoS? = nil) async {
+        let qos = wanted ?? someQoS
+        let (index, payload) = makePayload(qos, mayStream: wanted == nil)
         note(task, "publishes \(index) at QoS \(qos.rawValue)")
         do throws(MQTTError) {
             let until: MQTTClient.Written = machine.dice.chance(1, in: 3) ? .written : .buffered
@@ -100,10 +100,10 @@ extension DriverWorld {
         }
         task("completion of \(index)") { [self] in await follow(delivery, index, $0) }
         if machine.dice.chance(1, in: 6) { task("progress of \(index)") { [self] in await watch(delivery, index, $0) } }
-        guard settings.faults.contains(.cancels) else { return }
+        guard settings.faults.contains(.cancels), !isCalm else { return }
         if machine.dice.chance(1, in: 8) {
             let waiting = task("canceled wait for \(index)") { [self] in await waitOnce(delivery, index, $0) }
-            machine.after(machine.dice.below(plan.pause * 20)) { waiting.cancel() }
+            cancel(waiting, taskCount, after: machine.dice.below(plan.pause * 20))
         }
         if machine.dice.chance(1, in: 10) { task("end of \(index)") { [self] in await giveUp(delivery, index, $0) } }
     }

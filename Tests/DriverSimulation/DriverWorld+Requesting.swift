@@ -11,7 +11,7 @@ extension DriverWorld {
             guard !isCalm, !isEnding else { break }
             let asking = self.task("request") { [self] in await request(client, $0) }
             if settings.faults.contains(.cancels), machine.dice.chance(1, in: 3) {
-                machine.after(machine.dice.below(plan.pause * 10)) { asking.cancel() }
+                cancel(asking, taskCount, after: machine.dice.below(plan.pause * 10))
             }
             if machine.dice.chance(1, in: 2) { await asking.value }
         }

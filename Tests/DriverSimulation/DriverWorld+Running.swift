@@ -26,6 +26,7 @@ extension DriverWorld {
         if !endsEarly {
             calmDown()
             settle()
+            if machine.failure == nil { probe() }
         }
         guard machine.failure == nil else { return }
         check(publishes.checkOrder())
@@ -103,6 +104,18 @@ extension DriverWorld {
         }
         if let index = publishes.unfinished() { machine.fail(.liveness, "publish \(index) has no end") }
         if let origin = receipts.lost(epoch: epoch) { machine.fail(.atLeastOnce, "message \(origin) is owed, and never handed over") }
+    }
+
+    /// A client that has had nothing to do sends at once: no later event has to help it along.
+    private func probe() {
+        guard let client else { return }
+        let quiet = machine.now + 20 * second
+        while machine.step(before: quiet) {}
+        guard machine.failure == nil, isSettled else { return }
+        task("probe") { [self] in await publish(client, $0, .atLeastOnce) }
+        let limit = machine.now + 500 * millisecond + plan.delay * 40
+        while isAtWork, machine.step(before: limit) {}
+        if isAtWork, machine.failure == nil { machine.fail(.liveness, "a publish waits while nothing else happens: \(unfinishedWork)") }
     }
 
     private var isSettled: Bool {

@@ -29,7 +29,7 @@ package final class DriverWorld: @unchecked Sendable {
     private(set) var live: [Int: String] = [:]
     /// Those of them that end by themselves, when nothing new is begun.
     private var working: Set<Int> = []
-    private var taskCount = 0
+    private(set) var taskCount = 0
     /// How much longer than awake the machine was, in nanoseconds.
     var slept: Int64 = 0
     /// Held by the engine alone.
@@ -83,6 +83,17 @@ package final class DriverWorld: @unchecked Sendable {
         machine.trace.note(machine.now, .application, UInt64(task), text: "task \(task): \(text)")
         if live[task] != nil { live[task] = text }
         machine.interrupt()
+    }
+
+    /// Cancels a task after a while, which then ends soon: whatever it waits for is not to keep it.
+    func cancel(_ task: Task<Void, Never>, _ number: Int, after delay: Int64) {
+        machine.after(delay) { [self] in
+            guard live[number] != nil else { return }
+            task.cancel()
+            machine.after(5 * second) { [self] in
+                if let text = live[number] { machine.fail(.liveness, "task \(number) was canceled 5 s ago: \(text)") }
+            }
+        }
     }
 
     /// Waits, whether the task is canceled or not.
