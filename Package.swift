@@ -100,9 +100,19 @@ let package = Package(
             path: "Tests/Simulation",
             swiftSettings: settings
         ),
+        // The real client on a simulated event loop, network and executor, all on one thread.
+        .target(
+            name: "DriverSimulation",
+            dependencies: [
+                "MQTT", "MQTTCore", "MQTTPersistence", "MQTTTransport", "MQTTTesting", "Simulation",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            path: "Tests/DriverSimulation",
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "simulate",
-            dependencies: ["Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["Simulation", "DriverSimulation", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Tests/simulate",
             swiftSettings: settings
         ),
@@ -126,6 +136,8 @@ let package = Package(
             exclude: ["Statements-3.1.1.md", "Untested-3.1.1.md"],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "DriverSimulationTests", dependencies: ["DriverSimulation", "Simulation"], swiftSettings: settings),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "DiskSimulation"], swiftSettings: settings),
         .testTarget(
             name: "MQTTPersistenceTests", dependencies: ["MQTTCore", "MQTTPersistence", "DiskSimulation"], swiftSettings: settings),

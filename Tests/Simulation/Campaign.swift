@@ -1,5 +1,23 @@
 import Synchronization
 
+/// What the worlds of a campaign are made of.
+package struct WorldKind: Sendable {
+    package var run: @Sendable (WorldSettings) -> Verdict
+    /// What `scripts/simulate` calls them.
+    package var options: String
+    /// The rare things that happen in them.
+    package var marks: [Mark]
+
+    package init(options: String, marks: [Mark] = Mark.allCases, run: @escaping @Sendable (WorldSettings) -> Verdict) {
+        self.options = options
+        self.marks = marks
+        self.run = run
+    }
+
+    /// The session, and a driver written for the simulator.
+    package static let session = WorldKind(options: "") { World.run($0) }
+}
+
 /// Many worlds on several threads.
 package struct Campaign: Sendable {
     package var seed: UInt64
@@ -12,6 +30,7 @@ package struct Campaign: Sendable {
     package var threads = 1
     /// So many failures are kept; the campaign ends when there are as many.
     package var failureLimit = 20
+    package var kind = WorldKind.session
 
     package init(seed: UInt64, worlds: Int, events: Int) {
         self.seed = seed
@@ -22,6 +41,7 @@ package struct Campaign: Sendable {
     package struct Finding: Sendable {
         package var settings: WorldSettings
         package var failure: Failure
+        package var kind: WorldKind
     }
 
     package struct Report: Sendable {
@@ -40,12 +60,12 @@ package struct Campaign: Sendable {
             hash ^= other.hash
         }
 
-        fileprivate mutating func add(_ settings: WorldSettings, _ verdict: Verdict) {
+        fileprivate mutating func add(_ settings: WorldSettings, _ verdict: Verdict, _ kind: WorldKind) {
             worlds += 1
             events += verdict.events
             marks.add(verdict.marks)
             hash ^= verdict.traceHash
-            if let failure = verdict.failure { findings.append(Finding(settings: settings, failure: failure)) }
+            if let failure = verdict.failure { findings.append(Finding(settings: settings, failure: failure, kind: kind)) }
         }
     }
 
@@ -77,8 +97,8 @@ package struct Campaign: Sendable {
             let index = next.increment()
             guard index < worlds else { break }
             let settings = settings(index)
-            let verdict = World.run(settings)
-            report.add(settings, verdict)
+            let verdict = kind.run(settings)
+            report.add(settings, verdict, kind)
             if verdict.failure != nil { _ = failures.increment() }
         }
         return report
@@ -120,13 +140,13 @@ extension Campaign.Finding {
 
     /// In the same way: another failure is another story.
     private func fails(_ settings: WorldSettings) -> Campaign.Finding? {
-        guard let other = World.run(settings).failure, other.invariant == failure.invariant else { return nil }
-        return Campaign.Finding(settings: settings, failure: other)
+        guard let other = kind.run(settings).failure, other.invariant == failure.invariant else { return nil }
+        return Campaign.Finding(settings: settings, failure: other, kind: kind)
     }
 
     /// What to type to see it.
     package var command: String {
-        var command = "scripts/simulate --seed \(settings.seed) --replay"
+        var command = "scripts/simulate\(kind.options) --seed \(settings.seed) --replay"
         if settings.events != 1_000 { command += " --events \(settings.events)" }
         let missing = Faults.all.subtracting(settings.faults)
         if !missing.isEmpty { command += " --without \(missing.names.joined(separator: ","))" }
@@ -139,6 +159,6 @@ extension Campaign.Finding {
     package func history(_ count: Int) -> [String] {
         var settings = settings
         settings.isTracing = true
-        return World.run(settings).lines.suffix(count)
+        return kind.run(settings).lines.suffix(count)
     }
 }

@@ -67,9 +67,11 @@ package enum Mark: Int, Sendable, CaseIterable {
 }
 
 package struct Marks: Sendable {
+    package init() {}
+
     package private(set) var counts = [Int](repeating: 0, count: Mark.allCases.count)
 
-    mutating func hit(_ mark: Mark) { counts[mark.rawValue] += 1 }
+    package mutating func hit(_ mark: Mark) { counts[mark.rawValue] += 1 }
 
     package mutating func add(_ other: Marks) {
         for index in counts.indices { counts[index] += other.counts[index] }

@@ -1,24 +1,24 @@
-import MQTTCore
+package import MQTTCore
 
 /// Every payload names its message in eight bytes, and the rest follows from them. So nobody has to keep payloads, and none
 /// can be damaged or mixed up unnoticed.
-enum Payloads {
-    static let minimum = 8
+package enum Payloads {
+    package static let minimum = 8
 
     /// `direction`: 1 from the client under test, 2 to it.
-    static func name(direction: UInt64, _ qos: QoS, _ index: Int) -> UInt64 {
+    package static func name(direction: UInt64, _ qos: QoS, _ index: Int) -> UInt64 {
         direction << 56 | UInt64(qos.rawValue) << 48 | UInt64(index)
     }
 
-    static func append(_ name: UInt64, size: Int, to bytes: inout [UInt8]) {
+    package static func append(_ name: UInt64, size: Int, to bytes: inout [UInt8]) {
         for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: name >> (UInt64(shift) * 8))) }
         guard size > minimum else { return }
         for offset in minimum..<size { bytes.append(byte(name, offset)) }
     }
 
-    static func byte(_ name: UInt64, _ offset: Int) -> UInt8 { UInt8(truncatingIfNeeded: name &+ UInt64(offset)) &* 31 }
+    package static func byte(_ name: UInt64, _ offset: Int) -> UInt8 { UInt8(truncatingIfNeeded: name &+ UInt64(offset)) &* 31 }
 
-    static func name(of bytes: some RandomAccessCollection<UInt8>) -> UInt64? {
+    package static func name(of bytes: some RandomAccessCollection<UInt8>) -> UInt64? {
         guard bytes.count >= minimum else { return nil }
         var name: UInt64 = 0
         var index = bytes.startIndex
@@ -29,12 +29,12 @@ enum Payloads {
         return name
     }
 
-    static func qos(of name: UInt64) -> QoS? { QoS(rawValue: UInt8(truncatingIfNeeded: name >> 48)) }
-    static func index(of name: UInt64) -> Int { Int(name & 0xFFFF_FFFF_FFFF) }
-    static func direction(of name: UInt64) -> UInt64 { name >> 56 }
+    package static func qos(of name: UInt64) -> QoS? { QoS(rawValue: UInt8(truncatingIfNeeded: name >> 48)) }
+    package static func index(of name: UInt64) -> Int { Int(name & 0xFFFF_FFFF_FFFF) }
+    package static func direction(of name: UInt64) -> UInt64 { name >> 56 }
 
     /// Whether the bytes are those of the payload from `offset` on.
-    static func matches(_ bytes: ArraySlice<UInt8>, _ name: UInt64, from offset: Int) -> Bool {
+    package static func matches(_ bytes: ArraySlice<UInt8>, _ name: UInt64, from offset: Int) -> Bool {
         var position = offset
         for value in bytes {
             let expected = position < minimum ? UInt8(truncatingIfNeeded: name >> (UInt64(position) * 8)) : byte(name, position)

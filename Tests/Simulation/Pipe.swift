@@ -1,26 +1,28 @@
 import MQTTCore
 
 /// One direction of a connection: what was sent and has not arrived.
-struct Pipe: Sendable {
+package struct Pipe: Sendable {
+    package init() {}
+
     private var bytes: [UInt8] = []
     private var head = 0
     /// An arrival is scheduled.
-    var isMoving = false
+    package var isMoving = false
     /// Nothing moves until it is resumed.
-    var isStalled = false
+    package var isStalled = false
     /// Nothing moves any more, and the sender is not told.
-    var isBroken = false
+    package var isBroken = false
     /// The end follows behind the last byte.
-    var isEnding = false
+    package var isEnding = false
 
-    var count: Int { bytes.count - head }
+    package var count: Int { bytes.count - head }
 
     /// What is sent behind the end is lost.
-    mutating func append(_ more: some Collection<UInt8>) {
+    package mutating func append(_ more: some Collection<UInt8>) {
         if !isEnding { bytes.append(contentsOf: more) }
     }
 
-    mutating func take(_ wanted: Int) -> [UInt8] {
+    package mutating func take(_ wanted: Int) -> [UInt8] {
         let end = head + min(wanted, count)
         let taken = Array(bytes[head..<end])
         head = end
@@ -35,7 +37,7 @@ struct Pipe: Sendable {
     }
 
     /// Loses everything behind the first `count` bytes.
-    mutating func truncate(to count: Int) { bytes.removeSubrange(head + min(count, self.count)..<bytes.count) }
+    package mutating func truncate(to count: Int) { bytes.removeSubrange(head + min(count, self.count)..<bytes.count) }
 }
 
 /// A connection between the client under test and the broker.

@@ -3,32 +3,37 @@ import MQTTCore
 /// The run of a world as a number, and on request as text.
 ///
 /// Text costs more than the whole rest, so it is made only when a world is run again to be looked at.
-struct Trace: Sendable {
-    let isTracing: Bool
-    private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-    private(set) var lines: [String] = []
+package struct Trace: Sendable {
+    package let isTracing: Bool
+    package private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    package private(set) var lines: [String] = []
 
-    init(isTracing: Bool) { self.isTracing = isTracing }
+    package init(isTracing: Bool) { self.isTracing = isTracing }
 
     private mutating func mix(_ value: UInt64) {
         hash = (hash ^ value) &* 0x9E37_79B9_7F4A_7C15
         hash ^= hash >> 29
     }
 
-    mutating func note(_ now: Int64, _ tag: Tag, _ value: UInt64 = 0, text: @autoclosure () -> String) {
+    package mutating func note(_ now: Int64, _ tag: Tag, _ value: UInt64 = 0, text: @autoclosure () -> String) {
         mix(UInt64(bitPattern: now) &+ UInt64(tag.rawValue) << 56)
         mix(value)
         if isTracing { append(now, text()) }
     }
 
     /// For the reader only.
-    mutating func comment(_ now: Int64, _ text: @autoclosure () -> String) {
+    package mutating func comment(_ now: Int64, _ text: @autoclosure () -> String) {
         if isTracing { append(now, text()) }
     }
 
-    enum Tag: UInt8, Sendable { case event, effects, violation, brokerReceives, brokerClosed, brokerCloses, arrival, fault, phase }
+    package enum Tag: UInt8, Sendable {
+        case event, effects, violation, brokerReceives, brokerClosed, brokerCloses, arrival, fault, phase
+        // Of worlds with the real driver.
+        case loopJob, taskJob, timer, application, network
+    }
 
     private mutating func append(_ now: Int64, _ text: String) {
+        guard !text.isEmpty else { return }
         let micros = now / 1_000
         let fraction = String(micros % 1_000_000)
         let padding = String(repeating: "0", count: 6 - fraction.utf8.count)

@@ -25,6 +25,8 @@ package enum Invariant: String, Sendable, CaseIterable {
     case brokerViolation
     case decodes
     case withdrawnNeverArrives
+    /// Of worlds with the real driver: timers, jobs, channels, tasks and objects.
+    case nothingLeftBehind
 }
 
 package struct Failure: Sendable, Equatable {
@@ -32,6 +34,13 @@ package struct Failure: Sendable, Equatable {
     package var detail: String
     package var time: Int64
     package var step: Int
+
+    package init(invariant: Invariant, detail: String, time: Int64, step: Int) {
+        self.invariant = invariant
+        self.detail = detail
+        self.time = time
+        self.step = step
+    }
 }
 
 /// How a world went.
@@ -46,6 +55,18 @@ package struct Verdict: Sendable {
     package var traceHash: UInt64
     package var marks: Marks
     package var lines: [String]
+
+    package init(
+        failure: Failure?, events: Int, writes: Int = 0, effects: Int = 0, traceHash: UInt64, marks: Marks, lines: [String]
+    ) {
+        self.failure = failure
+        self.events = events
+        self.writes = writes
+        self.effects = effects
+        self.traceHash = traceHash
+        self.marks = marks
+        self.lines = lines
+    }
 }
 
 package struct WorldSettings: Sendable, Hashable {

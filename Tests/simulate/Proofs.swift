@@ -3,12 +3,12 @@ import Simulation
 
 /// What shows that a run without a violation means something: that rare things happened in it, and that bugs would have been found.
 extension Simulate {
-    func printMarks(_ report: Campaign.Report) throws {
-        for mark in Mark.allCases {
+    func printMarks(_ report: Campaign.Report, _ marks: [Mark]) throws {
+        for mark in marks {
             let count = "\(report.marks[mark])"
             print(String(repeating: " ", count: max(0, 12 - count.count)) + "\(count)  \(mark.name)")
         }
-        let missed = Mark.allCases.filter { report.marks[$0] == 0 }
+        let missed = marks.filter { report.marks[$0] == 0 }
         guard !missed.isEmpty else { return }
         print("never happened: \(missed.map(\.name).joined(separator: ", "))")
         throw ExitCode.failure

@@ -1,4 +1,5 @@
 import ArgumentParser
+import DriverSimulation
 import Simulation
 
 /// Runs worlds by the thousand, and shows what it takes to break one.
@@ -16,6 +17,7 @@ struct Simulate: AsyncParsableCommand {
     @Option(help: "Classes of faults to have alone, with commas.") var only = ""
     @Option(help: "A deliberate bug, to see that it is found.") var canary: String?
     @Flag(help: "Only worlds whose client has a store.") var durable = false
+    @Flag(help: "The real client, on a simulated event loop.") var driver = false
     @Flag(name: [.customLong("replay"), .customLong("trace")], help: "Runs the world of the seed alone, and prints all that happens.")
     var replay = false
     @Flag(help: "Lists fault classes and canaries.") var list = false
@@ -27,29 +29,33 @@ struct Simulate: AsyncParsableCommand {
         var campaign = Campaign(seed: seed, worlds: worlds, events: events)
         campaign.threads = threads
         campaign.isDurable = durable
+        if driver {
+            campaign.kind = .driver
+            if durable || canary != nil || canaries { throw ValidationError("worlds with the real client have no store and no canaries") }
+        }
         campaign.faults = try only.isEmpty ? Faults.all.subtracting(faults(without)) : faults(only)
         if let canary {
             guard let known = Canary(rawValue: canary) else { throw ValidationError("unknown canary \(canary)") }
             campaign.canary = known
         }
-        if replay { return try replay(campaign.settings(0)) }
+        if replay { return try replay(campaign.settings(0), campaign.kind) }
         if canaries { return try await printCanaries(campaign) }
         let clock = ContinuousClock()
         let begin = clock.now
         let report = await campaign.run()
-        summarize(report, begin.duration(to: clock.now))
+        summarize(report, campaign.kind.marks, begin.duration(to: clock.now))
         guard let first = report.findings.first else {
-            if marks { try printMarks(report) }
+            if marks { try printMarks(report, campaign.kind.marks) }
             return
         }
         explain(first, among: report.findings)
         throw ExitCode.failure
     }
 
-    private func replay(_ world: WorldSettings) throws {
+    private func replay(_ world: WorldSettings, _ kind: WorldKind) throws {
         var settings = world
         settings.isTracing = true
-        let verdict = World.run(settings)
+        let verdict = kind.run(settings)
         for line in verdict.lines { print(line) }
         guard let failure = verdict.failure else { return print("seed \(settings.seed): no violation") }
         print("seed \(settings.seed): \(failure.invariant.rawValue): \(failure.detail)")
@@ -68,11 +74,11 @@ struct Simulate: AsyncParsableCommand {
         print("canaries: \(Canary.allCases.map(\.rawValue).joined(separator: " "))")
     }
 
-    private func summarize(_ report: Campaign.Report, _ time: Duration) {
+    private func summarize(_ report: Campaign.Report, _ known: [Mark], _ time: Duration) {
         let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) / 1e18
         let rate = Int(Double(report.events) / max(seconds, 1e-9))
         let tenths = (seconds * 10).rounded() / 10
-        let marks = Mark.allCases.map { "\($0.name) \(report.marks[$0])" }.joined(separator: ", ")
+        let marks = known.map { "\($0.name) \(report.marks[$0])" }.joined(separator: ", ")
         print(
             "\(report.worlds) worlds, \(report.events) events in \(tenths) s, \(rate) events/s, \(report.findings.count) violations, "
                 + "hash \(String(report.hash, radix: 16))" + (self.marks ? "" : "; \(marks)"))

@@ -57,7 +57,7 @@ final class StateBroadcast: Sendable {
             if state.last == .closed { return [] }
             state.last = change
             defer { if change == .closed { state.observers = [:] } }
-            return Array(state.observers.values)
+            return state.observers.sorted { $0.key < $1.key }.map(\.value)
         }
         for observer in observers {
             observer.yield(change)

@@ -30,6 +30,9 @@ extension MQTTClient {
     ///
     /// Leaving normally acknowledges the last message and unsubscribes. Leaving by an error, by cancellation or by the client's end
     /// does neither: a session that goes on at the broker keeps receiving, and what was not acknowledged is there for the next one.
+    ///
+    /// `body` runs when the broker has granted the filters. When messages that the broker had kept fill the queue before its answer can be
+    /// read, it runs ahead of the answer, and the messages end with the error that the answer brings.
     public func subscribe<Result>(
         to filters: String..., atMost maximumQoS: QoS = .exactlyOnce, _ body: (Messages) async throws -> Result
     ) async throws -> Result {
@@ -42,7 +45,7 @@ extension MQTTClient {
     ) async throws -> Result {
         try await engine.router.scope(
             subscriptions,
-            subscribe: { id throws(MQTTError) in _ = try await engine.submitSubscribe(subscriptions, .scope(id)).response },
+            subscribe: { id, queue throws(MQTTError) in try await engine.subscribe(subscriptions, scope: id, queue) },
             unsubscribe: { filters in filters.isEmpty ? nil : try? engine.submitUnsubscribe(filters) },
             answer: { request in _ = try? await request?.response }, body)
     }

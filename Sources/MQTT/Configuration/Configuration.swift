@@ -49,6 +49,7 @@ public struct Configuration: Sendable {
     public var profile = BrokerProfile.strict
     /// Brings connections in place of TCP and Unix sockets. What the broker says of TLS holds for them too.
     public var dialer: (any Dialer)?
+    package var surroundings = Surroundings()
 
     public init(broker: Broker, session: SessionOptions) {
         self.broker = broker

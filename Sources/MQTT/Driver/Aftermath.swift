@@ -26,14 +26,17 @@ struct Aftermath {
     var interruptions: [(DeliveryRecord, MQTTError)] = []
     var resolutions: [Resolved] = []
     var written: [(Eventual<Void>, Result<Void, MQTTError>)] = []
+    /// Told in the order of the steps, whoever has made them.
     var changes: [Change] = []
+    /// There are some to be told.
+    var hasChanges = false
 
     var isEmpty: Bool {
         stored.isEmpty && acknowledged.isEmpty && completions.isEmpty && interruptions.isEmpty && resolutions.isEmpty && written.isEmpty
             && changes.isEmpty
     }
 
-    func run(resolved: (Resolved) -> Void, _ change: (Change) -> Void) {
+    func run(resolved: (Resolved) -> Void) {
         for record in stored { record.stored() }
         for (record, error) in interruptions { record.interrupted(error) }
         for (record, code) in acknowledged { record.acknowledge(code) }
@@ -43,7 +46,6 @@ struct Aftermath {
             resolution.request.resolve(resolution)
         }
         for (eventual, result) in written { eventual.resolve(result) }
-        for state in changes { change(state) }
     }
 }
 

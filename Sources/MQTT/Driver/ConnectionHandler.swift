@@ -147,13 +147,16 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case .suback(let packet, let codes): state.suback(packet, codes: codes, at: now)
         case .publish(let head, let offset, let packet):
             let publish = InboundPublish(qos: head.qos, packetID: head.packetID)
-            guard case .deliver(let receipt) = state.publish(publish, at: now) else { return }
+            guard case .deliver(let receipt) = state.publish(publish, at: now) else { return outcome.messages.passOver() }
             let most = min(Self.packetsPerLock, input.readableBytes / (head.payloadOffset + head.payloadLength) + 1)
             outcome.messages.append(
                 head, receipt, packet ?? input, offset: offset, isInput: packet == nil, topic: topic, most: most)
         case .publishHead(let head):
             let publish = InboundPublish(qos: head.qos, packetID: head.packetID, isComplete: false)
-            guard case .deliver(let receipt) = state.publish(publish, at: now) else { return stream = nil }
+            guard case .deliver(let receipt) = state.publish(publish, at: now) else {
+                outcome.messages.passOver()
+                return stream = nil
+            }
             let stream = PayloadStream(count: head.payloadLength, gate: engine.gate)
             self.stream = stream
             let message = Message(

@@ -20,6 +20,12 @@ final class ConsumerTable: Sendable {
         return queues.contains { $0.isStalled(for: task) }
     }
 
+    /// Whether nothing is read until the task asks for messages of this queue, and of no other.
+    func isStalled(_ task: Int, by queue: MessageQueue) -> Bool {
+        let queues = state.withLock { $0.queues[task] ?? [] }
+        return queues.allSatisfy { $0.isStalled(for: task) == ($0 === queue) }
+    }
+
     func add(_ queue: MessageQueue, of task: Int) { state.withLock { $0.queues[task, default: []].append(queue) } }
 
     func remove(_ queue: MessageQueue, of task: Int) {
@@ -41,6 +47,7 @@ final class ConsumerTable: Sendable {
 
     /// The connection is not read any more: fails the waits of those tasks that are the reason.
     func readingStopped() {
-        for watch in state.withLock({ Array($0.watches.values) }) where isStalled(watch.task) { watch.fail() }
+        let watches = state.withLock { $0.watches.sorted { $0.key < $1.key } }
+        for (_, watch) in watches where isStalled(watch.task) { watch.fail() }
     }
 }

@@ -8,6 +8,8 @@ final class Cursor {
     /// Where to go on in the run.
     private var index = 0
     private var consumedBytes = 0
+    /// Those of the run that the queue was told of.
+    private var consumedBefore = 0
     /// What was handed out and not released, of those that are to be acknowledged.
     private var current = 0..<0
 
@@ -21,7 +23,7 @@ final class Cursor {
         // Those of QoS 0 were handed out, which is all that was promised.
         let unreleased = run[current].partition { run, index in run.receipt(at: index) != 0 || run.stream(at: index) != nil }?.claimed
         queue.detach(
-            unreleased: ReceivedRun(unreleased ?? []), unread: unread, consumed: index - run.indices.lowerBound,
+            unreleased: ReceivedRun(unreleased ?? []), unread: unread, consumed: index - run.indices.lowerBound - consumedBefore,
             bytes: consumedBytes)
     }
 
@@ -56,9 +58,12 @@ final class Cursor {
             consumedBytes += run.heldBytes(at: next)
             let stream = run.stream(at: next)
             if run.receipt(at: next) == 0, stream == nil { return run.message(at: next) }
-            if run.isStale(at: next, queue.releases) { continue }
+            if run.isStale(at: next, queue.releases) {
+                run.skip(at: next)
+                continue
+            }
             current = next..<next + 1
-            if let stream { queue.reading(stream) }
+            if let stream { reading(stream) }
             return run.message(at: next)
         }
         return nil
@@ -76,19 +81,28 @@ final class Cursor {
         release()
         while true {
             if index == run.indices.upperBound, !(try await advance(joins: true, isolation: actor)) { return nil }
-            while index < run.indices.upperBound, run.isStale(at: index, queue.releases) { index = consumed(index) }
+            while index < run.indices.upperBound, run.isStale(at: index, queue.releases) {
+                run.skip(at: index)
+                index = consumed(index)
+            }
             let first = index
             while index < run.indices.upperBound, !run.isStale(at: index, queue.releases) {
                 let stream = run.stream(at: index)
                 index = consumed(index)
                 guard let stream else { continue }
-                queue.reading(stream)
+                reading(stream)
                 break
             }
             guard first < index else { continue }
             current = first..<index
             return run[current]
         }
+    }
+
+    private func reading(_ stream: PayloadStream) {
+        let handedOut = index - run.indices.lowerBound
+        queue.reading(stream, consumed: handedOut - consumedBefore, bytes: consumedBytes)
+        (consumedBefore, consumedBytes) = (handedOut, 0)
     }
 
     private func consumed(_ index: Int) -> Int {
@@ -98,10 +112,10 @@ final class Cursor {
 
     /// Waits for more, which takes the place of what is at hand. Returns false when there is none.
     private func advance(joins: Bool, isolation actor: isolated (any Actor)?) async throws(MQTTError) -> Bool {
-        let (consumed, bytes) = (index - run.indices.lowerBound, consumedBytes)
+        let (consumed, bytes) = (index - run.indices.lowerBound - consumedBefore, consumedBytes)
         run = ReceivedRun()
         (places, sources) = ([], [])
-        (index, consumedBytes) = (0, 0)
+        (index, consumedBytes, consumedBefore) = (0, 0, 0)
         guard let next = try await queue.take(consumed: consumed, bytes: bytes, joins: joins, isolation: actor) else { return false }
         run = next
         index = next.indices.lowerBound

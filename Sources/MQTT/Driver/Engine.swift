@@ -57,7 +57,7 @@ final class Engine: Sendable {
             throw error
         }
         self.routes = routes
-        sleepWatch = configuration.sleepClocks.map { SleepWatch($0, interval: .seconds(1)) } ?? .system
+        sleepWatch = configuration.sleepClocks.map { SleepWatch($0, interval: .seconds(1), on: eventLoop) } ?? .system
         self.configuration = configuration
         isDurable = configuration.session.isDurable
         hasProfile = configuration.profile != .strict
@@ -68,17 +68,18 @@ final class Engine: Sendable {
         router = Router(limits: configuration.limits, gate: gate, releases: releases, consumers: consumers)
         // A broker that still holds identifiers of an earlier process would take a new message under one of them for a repetition:
         // a session that begins anywhere hardly meets them.
-        let firstSerial = Serial.random(in: 0..<Serial(PublishID.count))
-        var session = Session(sessionConfiguration, seed: UInt64.random(in: .min ... .max), firstSerial: firstSerial)
+        let surroundings = configuration.surroundings
+        let firstSerial = Serial(surroundings.random() % UInt64(PublishID.count))
+        var session = Session(sessionConfiguration, seed: surroundings.random(), firstSerial: firstSerial)
         var topics = configuration.whenQueueIsFull == .keepNewestPerTopic ? TopicQueue() : nil
         damage =
             opened.map { opened in
                 let now = Instant(nanoseconds: Int64(clamping: eventLoop.now.uptimeNanoseconds))
-                return session.resume(from: opened.contents, at: now, wallClock: wallClockMilliseconds()) { serial, head in
+                return session.resume(from: opened.contents, at: now, wallClock: surroundings.wallClock()) { serial, head in
                     topics?.accepted(serial, head.qos, head.topic)
                 }
             } ?? []
-        var state = EngineState(session: session, connect: routes[0].connect)
+        var state = EngineState(session: session, connect: routes[0].connect, wallClock: surroundings.wallClock)
         state.topics = topics
         state.hasQueuedAge = configuration.limits.queuedAge != nil
         state.health = RouteHealth(count: routes.count, stableTime: sessionConfiguration.stableTime)
@@ -126,7 +127,19 @@ final class Engine: Sendable {
     func wake() { eventLoop.execute { self.runLoop() } }
 
     func finish(_ aftermath: Aftermath?) {
-        aftermath?.run(resolved: noteSubscriptions, changed)
+        guard let aftermath else { return }
+        aftermath.run(resolved: noteSubscriptions)
+        if aftermath.hasChanges { tellChanges() }
+    }
+
+    /// One after the other, in the order of the steps. Whoever comes while one is told leaves the rest to the one who tells it: hearing of
+    /// a connection may be what loses it.
+    private func tellChanges() {
+        var isTelling = false
+        while let change = core.state.withLock({ $0.nextChange(isTelling) }) {
+            isTelling = true
+            changed(change)
+        }
     }
 
     private func changed(_ change: Aftermath.Change) {
@@ -294,7 +307,17 @@ extension EngineState {
         store?.flush()
         guard !aftermath.isEmpty else { return nil }
         defer { aftermath = Aftermath() }
+        aftermath.hasChanges = !aftermath.changes.isEmpty
+        changesToTell += aftermath.changes
+        aftermath.changes = []
         return aftermath
+    }
+
+    /// - Parameter isTelling: Whether the caller is the one who has told the one before.
+    mutating func nextChange(_ isTelling: Bool) -> Aftermath.Change? {
+        if isTellingChanges, !isTelling { return nil }
+        isTellingChanges = !changesToTell.isEmpty
+        return isTellingChanges ? changesToTell.removeFirst() : nil
     }
 
     /// Whether the loop has to be woken. Marks it as woken.

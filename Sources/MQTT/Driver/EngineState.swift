@@ -41,6 +41,8 @@ struct EngineState {
     var publishes: PagedRing<Accepted>
     /// Of a durable session, until it ends.
     var store: StoreLink?
+    /// In milliseconds since 1970.
+    let wallClock: @Sendable () -> Int64
     /// With ``QueueFullAction/keepNewestPerTopic``.
     var topics: TopicQueue?
     /// Whether publishes grow too old in the queue.
@@ -62,6 +64,9 @@ struct EngineState {
     /// For the loop and for after the lock.
     var loopWork = LoopWork()
     var aftermath = Aftermath()
+    /// Behind those that are told already.
+    var changesToTell: [Aftermath.Change] = []
+    var isTellingChanges = false
     var isWakeScheduled = false
     /// The loop is at it, and comes back for more by itself.
     var isWriting = false
@@ -78,10 +83,11 @@ struct EngineState {
     private var disposal: Disposal?
     private var subackCodes: [UInt8] = []
 
-    init(session: Session, connect: Connect) {
+    init(session: Session, connect: Connect, wallClock: @escaping @Sendable () -> Int64) {
         self.session = session
         publishes = PagedRing(base: session.outboundEnd)
         self.connect = connect
+        self.wallClock = wallClock
     }
 
     // MARK: Steps

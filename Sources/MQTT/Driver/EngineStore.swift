@@ -31,7 +31,7 @@ extension Engine {
     /// Connects engine and store. The store is open, and closed when this throws.
     func attach(_ store: any SessionStore) throws(MQTTError) {
         do throws(MQTTError) {
-            let queue = try StoreWriter.shared.queue(for: store) { [weak self] event in self?.heard(event) }
+            let queue = try configuration.surroundings.storeWriter.queue(for: store) { [weak self] event in self?.heard(event) }
             let link = StoreLink(queue) { [weak self] loaded in self?.loaded(loaded) }
             core.state.withLock { $0.store = link }
         } catch {
@@ -85,7 +85,8 @@ extension EngineState {
         switch record {
         case .publish(let serial):
             guard let publication = publishes[serial]?.publication else { return }
-            store?.append(publication.stored(under: serial, acceptedAt: wallClockMilliseconds()), number: number)
+            let change = publication.stored(under: serial, acceptedAt: wallClock())
+            store?.append(change, number: number)
         case .received(let serial): store?.append(.put(.received(serial)), number: number)
         case .givenUp(let serial): store?.append(.giveUp(serial), number: number)
         case .notReceived(let serial): store?.append(.delete(.received(serial)), number: number)

@@ -243,6 +243,24 @@ extension Engine {
 
     // MARK: Subscriptions
 
+    /// Subscribes for a scope.
+    ///
+    /// A broker that knows the subscription already sends messages ahead of its answer. They may fill the scope's queue, and then the
+    /// answer cannot be read before somebody asks for them: the scope begins without it, and ends with what the answer says.
+    func subscribe(_ subscriptions: [Subscription], scope id: Int, _ queue: MessageQueue) async throws(MQTTError) {
+        let task = currentTaskIdentity()
+        queue.note(consumer: task)
+        let request = try submitSubscribe(subscriptions, .scope(id))
+        do throws(MQTTError) {
+            _ = try await request.response
+        } catch {
+            guard error.code == .deliveryStalled, let task, consumers.isStalled(task, by: queue) else { throw error }
+            Task {
+                do throws(MQTTError) { _ = try await request.eventual.value(onCancel: {}) } catch { queue.end(.failed(error)) }
+            }
+        }
+    }
+
     /// Keeps account of what the broker has granted, whoever waits for the answer.
     func noteSubscriptions(_ resolved: Aftermath.Resolved) {
         let (resolution, codes) = (resolved.resolution, resolved.codes)

@@ -41,7 +41,7 @@ package final class MessageFeed: Sendable {
     ) async throws -> Result {
         try await router.scope(
             subscriptions,
-            subscribe: { _ throws(MQTTError) in try await subscribe() },
+            subscribe: { _, _ throws(MQTTError) in try await subscribe() },
             unsubscribe: \.self,
             answer: { filters in if !filters.isEmpty { await unsubscribe(filters) } },
             { messages in

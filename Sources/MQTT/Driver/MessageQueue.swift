@@ -87,12 +87,27 @@ final class MessageQueue: Sendable {
 
     /// Whether nothing is read until its consumer, the task, asks for more of it.
     func isStalled(for task: Int) -> Bool {
-        let (isFull, stream) = state.withLock { ($0.isFull && $0.waiter == nil, $0.stream) }
-        return isFull || stream?.isStalled(for: task) == true
+        let (isFull, streams) = state.withLock { state -> (Bool, [PayloadStream]) in
+            // Beside the one that is being read, those that nobody has seen yet.
+            let waiting = state.waiter == nil ? state.runs.compactMap { $0.stream(at: $0.indices.lowerBound) } : []
+            return (state.isFull && state.waiter == nil, [state.stream].compactMap(\.self) + waiting)
+        }
+        return isFull || streams.contains { $0.isStalled(for: task) }
     }
 
     /// The streamed payload of the message that was handed out last.
-    func reading(_ stream: PayloadStream?) { state.withLock { $0.stream = stream } }
+    ///
+    /// - Parameters:
+    ///   - consumed: Messages that were handed out up to this one, which counts no more: it is the stream that keeps the connection from
+    ///     being read while its reader is behind. A queue that is full with it alone would wait for itself.
+    ///   - bytes: Of theirs.
+    func reading(_ stream: PayloadStream?, consumed: Int = 0, bytes: Int = 0) {
+        update { state in
+            state.stream = stream
+            state.heldMessages -= consumed
+            state.heldBytes -= bytes
+        }
+    }
 
     // MARK: The connection
 
@@ -119,7 +134,11 @@ final class MessageQueue: Sendable {
     }
 
     /// Drops what the broker will deliver again.
-    func dropStale() { _ = remove { run, index in run.isStale(at: index, releases) } }
+    func dropStale() {
+        for run in remove(where: { run, index in run.isStale(at: index, releases) }) {
+            for index in run.indices { run.skip(at: index) }
+        }
+    }
 
     /// No more messages come. Those that are there can still be asked for.
     func end(_ end: End) {
@@ -212,7 +231,8 @@ final class MessageQueue: Sendable {
         }
     }
 
-    private func note(consumer task: Int?) {
+    /// The task that asks, or is about to.
+    func note(consumer task: Int?) {
         let before = state.withLock { state in
             defer { state.consumer = task }
             return state.consumer
@@ -280,6 +300,7 @@ final class MessageQueue: Sendable {
     /// The scope was left. Normally: what was handed out last is released, what was not asked for is released and dropped.
     func leave(normally: Bool) {
         var left: [ReceivedRun] = []
+        note(consumer: nil)
         update { state in
             state.scope = normally ? .left : .abandoned
             state.end = state.end ?? .finished

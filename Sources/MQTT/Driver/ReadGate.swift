@@ -11,13 +11,15 @@ final class ReadGate: Sendable {
 
     init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
-    /// Calls `action` on the event loop whenever the gate opens or closes.
+    /// Calls `action` on the event loop whenever the gate opens, and whenever one more consumer closes it: the task of that one may be
+    /// waiting for an answer that it keeps from being read.
     func onChange(_ action: @escaping @Sendable () -> Void) { changed.withLock { $0 = Callback(action) } }
 
     var isOpen: Bool { closers.load(ordering: .acquiring) == 0 }
 
     func close() {
-        if closers.add(1, ordering: .acquiringAndReleasing).newValue == 1 { notify() }
+        closers.add(1, ordering: .acquiringAndReleasing)
+        notify()
     }
 
     func open() {

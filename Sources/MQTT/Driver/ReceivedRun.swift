@@ -105,6 +105,9 @@ struct ReceivedRun: Sendable {
         return stream
     }
 
+    /// It is dropped unseen: its payload need not arrive, and keeps the connection from being read no longer.
+    func skip(at index: Int) { stream(at: index)?.skip() }
+
     /// Whether it came on an earlier connection and comes again, or came in part: then it is not to be handed over.
     func isStale(at index: Int, _ releases: ReleaseBox) -> Bool {
         switch storage {
@@ -166,7 +169,7 @@ struct ReceivedRunBuilder {
     private(set) var runs: [ReceivedRun] = []
     private var places: [ReceivedRun.Place] = []
     private var sources: [ReceivedRun.Source] = []
-    /// Whether the last source has the bytes of the read buffer at hand.
+    /// Whether the last source has the bytes of the read buffer at hand, and the topic of the last message in them.
     private var isInInput = false
 
     /// A message whose payload is at `offset` of `bytes`.
@@ -192,6 +195,9 @@ struct ReceivedRunBuilder {
                 heldBytes: UInt32(truncatingIfNeeded: head.payloadLength + head.topic.count), packetID: head.packetID, qos: head.qos,
                 retain: head.retain, isDuplicate: head.isDuplicate))
     }
+
+    /// A message that is not handed over. The next one may repeat its topic, which is not that of the last source.
+    mutating func passOver() { isInInput = false }
 
     /// A message whose payload is streamed: it is the last of a run, so that whoever takes runs reads it ahead of what follows.
     mutating func append(_ received: Received) {

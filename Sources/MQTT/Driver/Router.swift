@@ -106,7 +106,10 @@ final class Router: Sendable {
         for queue in allQueues { queue.end(end) }
     }
 
-    private var allQueues: [MessageQueue] { [unclaimed] + state.withLock { $0.scopes.values.map(\.queue) } }
+    private var allQueues: [MessageQueue] { [unclaimed] + state.withLock { Self.inOrder($0).map(\.queue) } }
+
+    /// The oldest first.
+    private static func inOrder(_ state: borrowing State) -> [Scope] { state.scopes.sorted { $0.key < $1.key }.map(\.value) }
 
     // MARK: Scopes
 
@@ -227,7 +230,7 @@ final class Router: Sendable {
         let refused = Set(error.grants.filter { $0.reasonCode.isFailure }.map { TopicFilterKey($0.filter) })
         let queues = state.withLock { state in
             for key in refused { state.unscoped[key] = nil }
-            let scopes = state.scopes.values.filter { $0.filters.contains { refused.contains(TopicFilterKey($0.filter)) } }
+            let scopes = Self.inOrder(state).filter { $0.filters.contains { refused.contains(TopicFilterKey($0.filter)) } }
             return scopes.map(\.queue)
         }
         for queue in queues { queue.end(.failed(error)) }

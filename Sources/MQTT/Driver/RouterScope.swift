@@ -1,12 +1,12 @@
 /// A subscription for as long as a closure runs: the same for a client and for the test doubles.
 extension Router {
     /// - Parameters:
-    ///   - subscribe: Gets the number of the scope.
+    ///   - subscribe: Gets the number of the scope, and its queue.
     ///   - unsubscribe: Submits what is to be unsubscribed, while no other scope can subscribe to the same.
     ///   - answer: Waits for what `unsubscribe` has submitted.
     func scope<Result, Submitted>(
         _ subscriptions: [Subscription],
-        subscribe: (Int) async throws(MQTTError) -> Void,
+        subscribe: (Int, MessageQueue) async throws(MQTTError) -> Void,
         unsubscribe: ([String]) -> Submitted,
         answer: (Submitted) async -> Void,
         _ body: (Messages) async throws -> Result
@@ -16,7 +16,7 @@ extension Router {
         let (id, queue) = open(subscriptions)
         do {
             do throws(MQTTError) {
-                try await subscribe(id)
+                try await subscribe(id, queue)
             } catch {
                 // Nobody will ask for the messages of those filters that were granted.
                 if error.code == .subscribeFailed { await answer(leave(id, unsubscribe: unsubscribe)) }

@@ -18,18 +18,21 @@ final class SleepWatch: Sendable {
         var apart: Duration?
     }
 
-    static let system = SleepWatch(.system, interval: .seconds(1))
+    static let system = SleepWatch(.system, interval: .seconds(1), on: nil)
 
     /// Shorter sleeps are none: clocks are not read at the same moment.
     private static let least = Duration.milliseconds(500)
 
     private let clocks: SleepClocks
     private let interval: TimeAmount
+    private let eventLoop: (any EventLoop)?
     private let state = Mutex(State())
 
-    init(_ clocks: SleepClocks, interval: TimeAmount) {
+    /// - Parameter eventLoop: Where the clocks are looked at. Nil: on a loop of the process.
+    init(_ clocks: SleepClocks, interval: TimeAmount, on eventLoop: (any EventLoop)?) {
         self.clocks = clocks
         self.interval = interval
+        self.eventLoop = eventLoop
     }
 
     /// - Returns: What `remove` wants.
@@ -39,7 +42,7 @@ final class SleepWatch: Sendable {
             state.listeners[state.nextID] = listener
             if state.task == nil {
                 state.apart = clocks.apart
-                let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+                let eventLoop = eventLoop ?? MultiThreadedEventLoopGroup.singleton.next()
                 state.task = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in self?.look() }
             }
             return state.nextID

@@ -1,0 +1,66 @@
+import MQTT
+import NIOCore
+import Testing
+
+/// What the driver's simulator found, by hand: topics behind what is dropped, and queues that would wait for themselves.
+@Suite(.timeLimit(.minutes(1))) struct FullQueueReadingTests {
+    @Test func aMessageBehindARepetitionKeepsItsTopic() async throws {
+        let server = try await ScriptedBroker.start()
+        let client = try MQTTClient(settings(dialer: server.dialer))
+        async let running: Void = client.run()
+        let peer = try await server.accept(publishPacket("b", [1], qos: 2, id: 7))
+        var iterator = client.messages.makeAsyncIterator()
+        #expect(try await iterator.next()?.topic == "b")
+        iterator.acknowledge()
+        _ = try await peer.packet(0x50)
+        let repetition = publishPacket("b", [1], qos: 2, id: 7, flags: 8)
+        try await peer.send(publishPacket("a", [2], qos: 1, id: 1) + repetition + publishPacket("b", [3], qos: 1, id: 2))
+        #expect(try await iterator.next()?.topic == "a")
+        let last = try await iterator.next()
+        #expect(last?.topic == "b" && last?.payload.buffer == ByteBuffer(bytes: [3]))
+        await client.close()
+        try await running
+        try await server.stop()
+    }
+
+    @Test func aStreamedMessageDoesNotFillItsOwnQueue() async throws {
+        let server = try await ScriptedBroker.start()
+        let client = try MQTTClient(settings(dialer: server.dialer) { $0.limits.receivedMessages = 1 })
+        async let running: Void = client.run()
+        let peer = try await server.accept()
+        let count = 3 << 20
+        async let sent: Void = peer.send(publishPacket("t", [UInt8](repeating: 5, count: count), qos: 1))
+        var iterator = client.messages.makeAsyncIterator()
+        let payload = try #require(try await iterator.next()).payload
+        #expect(try await payload.collect(upTo: count).readableBytes == count)
+        try await sent
+        await client.close()
+        try await running
+        try await server.stop()
+    }
+
+    @Test func aScopeBeginsWhenItsQueueIsFullAheadOfTheAnswer() async throws {
+        let server = try await ScriptedBroker.start()
+        let client = try MQTTClient(settings(dialer: server.dialer) { $0.limits.receivedMessages = 2 })
+        async let running: Void = client.run()
+        let peer = try await server.accept(sessionPresent: true)
+        try await client.waitUntilOnline()
+        async let sent: Void = {
+            let subscribe = try await peer.packet(0x80)
+            // More than is read at once.
+            for _ in 0..<40 { try await peer.send(publishPacket("t", [UInt8](repeating: 5, count: 100_000), qos: 0)) }
+            try await peer.send([0x90, 3, subscribe[2], subscribe[3], 0])
+            _ = try await peer.packet(0xA0)
+        }()
+        let count = try await client.subscribe(to: "t") { messages in
+            var iterator = messages.makeAsyncIterator()
+            for _ in 0..<40 { _ = try await iterator.next() }
+            return 40
+        }
+        #expect(count == 40)
+        await client.close()
+        _ = try? await sent
+        try await running
+        try await server.stop()
+    }
+}
