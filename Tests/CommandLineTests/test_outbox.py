@@ -123,6 +123,22 @@ class Outbox(unittest.TestCase):
         self.assertEqual(self.publish(self.port, "--flush")[0], 0)
         self.assertEqual(subscriber.end()[1], b"box/large 1 " + b"x" * 5000 + b"\nbox/behind 2 y\n")
 
+    def test_the_message_that_waits_first_can_be_dropped(self):
+        strict = Mosquitto("max_packet_size 2000")
+        self.addCleanup(strict.close)
+        self.assertEqual(self.publish(str(strict.port), "-t", "box/large", "-m", "x" * 5000, "-q", "1")[0], 65)
+        self.assertEqual(self.publish(str(strict.port), "-t", "box/behind", "-m", "y", "-q", "2")[0], 65)
+        status, _, errors = self.publish(str(free_port()), "--drop-first")
+        self.assertEqual((status, errors), (0, b"mqttc: dropped the message to box/large, of 5,000 bytes\n"))
+        subscriber = self.received(1)
+        self.assertEqual(self.publish(self.port, "--flush")[0], 0)
+        self.assertEqual(subscriber.end()[1], b"box/behind 2 y\n")
+        status, _, errors = self.publish(self.port, "--drop-first")
+        self.assertEqual(status, 1, errors)
+        self.assertIn(b"nothing waits", errors)
+        for words in (["--drop-first", "--flush"], ["--drop-first", "-t", "a", "-m", "b"]):
+            self.assertEqual(self.publish(self.port, *words)[0], 64)
+
     def test_a_topic_that_the_broker_rejects_is_named(self):
         status, _, errors = self.publish(self.port, "-t", "box/\a", "-m", "x", "-q", "1")
         self.assertEqual(status, 65, errors)

@@ -101,9 +101,9 @@ final class Engine: Sendable {
 
     deinit {
         // A client that was never run. Whoever holds a handle of a publish hears that nobody will send it.
-        guard let left = core.state.withLock({ $0.close(at: now) }) else { return }
-        for (record, result) in left.completions { record.resolve(result) }
-        for change in left.changes {
+        let aftermath = core.state.withLock { $0.close(at: now) }
+        for (record, result) in aftermath?.completions ?? [] { record.resolve(result) }
+        while let change = core.state.withLock({ $0.nextChange(true) }) {
             if case .ended(_, let unstored) = change { closeStore(unstored) {} }
         }
     }

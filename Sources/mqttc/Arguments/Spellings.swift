@@ -51,7 +51,7 @@ enum Spellings {
     static let ofCommand: [String: Set<String>] = [
         "pub": message.union([
             "-t", "--topic", "-q", "--qos", "-r", "--retain", "--repeat", "--repeat-delay", "-M", "--max-inflight", "-W", "--timeout",
-            "--outbox", "--flush",
+            "--outbox", "--flush", "--drop-first",
         ]),
         "sub": [
             "-t", "--topic", "-q", "--qos", "-C", "--count", "-W", "--timeout", "-E", "-R", "--retained-only", "--remove-retained", "-T",

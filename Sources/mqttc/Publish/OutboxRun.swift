@@ -60,6 +60,34 @@ struct OutboxRun: Sendable {
         throw ExitCode(ExitStatus.store)
     }
 
+    // MARK: Dropping
+
+    /// Gives up the message that waits first, which a broker that rejects it would be sent again and again. Without a connection: nothing
+    /// changes meanwhile.
+    func dropFirst() async throws {
+        do {
+            let client = try MQTTClient(try command.connection.configuration(store: .outbox(try await store())))
+            for damage in client.storeDamage { Complaints.say("outbox: \(damage)") }
+            var deliveries = client.deliveries.makeAsyncIterator()
+            guard let first = try await deliveries.next() else {
+                await client.close()
+                Complaints.say("nothing waits in \(directory)")
+                throw ExitCode.failure
+            }
+            let isDropped = first.delivery.abandon()
+            await client.close()
+            let message = "the message to \(DisplayText.safe(first.topic)), of \(Quantity.grouped(first.payloadCount)) bytes"
+            guard isDropped else {
+                Complaints.say("\(message), is not dropped: the broker has it, and --flush ends its exchange")
+                throw ExitCode.failure
+            }
+            Complaints.say("dropped \(message)")
+        } catch let error as MQTTError {
+            Complaints.say(error)
+            throw ExitCode(ExitStatus.of(error))
+        }
+    }
+
     // MARK: Accepting
 
     private func accept(_ client: MQTTClient) async throws {
@@ -127,7 +155,7 @@ struct OutboxRun: Sendable {
         switch end {
         case .delivered, nil: return
         case .rejected(let status):
-            Complaints.say("it waits in \(directory), and what was accepted after it")
+            Complaints.say("it waits in \(directory), and what was accepted after it; --drop-first drops it")
             throw Running.Exit(status: status)
         case .failed(let failure):
             Complaints.say(failure)

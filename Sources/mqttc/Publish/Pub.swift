@@ -14,7 +14,8 @@ struct Pub: AsyncParsableCommand {
             With --outbox a message is safe in a directory before anything else: it is accepted without a connection, and survives \
             whatever ends the program. Each run with the same directory goes on with what is there; --flush does nothing else. \
             When the broker cannot be reached, the exit status is 0, because the message was accepted; with --flush it is 69. \
-            It is 65 when the broker rejects the first message that waits, which is named; those behind it wait too. \
+            It is 65 when the broker rejects the first message that waits, which is named; those behind it wait too, \
+            until --drop-first drops it. \
             The directory is for one run at a time: another one waits for it, 10 seconds or what -W says, and then ends with 74.
 
             EXAMPLES:
@@ -26,6 +27,7 @@ struct Pub: AsyncParsableCommand {
               $ mqttc pub -t tick -m tock --repeat 10 --repeat-delay 0.5
               $ mqttc pub --outbox ~/outbox -t a -m b -q 1  # also when offline
               $ mqttc pub --outbox ~/outbox --flush         # deliver what waits
+              $ mqttc pub --outbox ~/outbox --drop-first    # give up what the broker rejects
               $ mqttc pub -u me --password-file ~/.secret -t a -m b
             """
     )
@@ -90,10 +92,13 @@ struct Pub: AsyncParsableCommand {
     @Flag(help: "Deliver what is in the outbox, and end.")
     var flush = false
 
+    @Flag(help: "Drop the message that waits first in the outbox, and end. No connection is made.")
+    var dropFirst = false
+
     func validate() throws {
         try checkOutbox()
         if messageCount > 1 { throw ValidationError("Only one of -m, -f, -s, -l and -n, and that once.") }
-        if flush { return }
+        if sendsNothingNew { return }
         guard let topic = topic ?? connection.topicOfURL else { throw ValidationError("A topic is needed: -t, or in the URL.") }
         try TopicName.check(topic)
         try Bounds.check(repeatCount, in: 1...Bounds.mostMessages, "--repeat")
@@ -102,16 +107,18 @@ struct Pub: AsyncParsableCommand {
         try Bounds.check(timeout: timeout)
     }
 
+    private var sendsNothingNew: Bool { flush || dropFirst }
     private var messageCount: Int { message.count + file.count + inputs + byLine + empties }
 
     private func checkOutbox() throws {
         guard let outbox else {
-            if flush { throw ValidationError("--flush needs --outbox.") }
+            if sendsNothingNew { throw ValidationError("\(flush ? "--flush" : "--drop-first") needs --outbox.") }
             return
         }
         if outbox.isEmpty { throw ValidationError("--outbox is empty.") }
-        if flush {
-            if messageCount > 0 || topic != nil { throw ValidationError("--flush sends nothing new.") }
+        if flush, dropFirst { throw ValidationError("Either --flush or --drop-first.") }
+        if sendsNothingNew {
+            if messageCount > 0 || topic != nil { throw ValidationError("\(flush ? "--flush" : "--drop-first") sends nothing new.") }
         } else if qos == .atMostOnce {
             throw ValidationError("--outbox needs -q 1 or -q 2: QoS 0 promises nothing.")
         }
@@ -130,8 +137,11 @@ struct Pub: AsyncParsableCommand {
         let progress = PublishProgress()
         let topic = topic ?? connection.topicOfURL ?? ""
         if connection.quiet { Complaints.silence() }
-        if !flush, let advice = TopicName.advice(topic) { Complaints.say(advice) }
-        if let outbox { return try await OutboxRun(command: self, directory: outbox, progress: progress).run() }
+        if !sendsNothingNew, let advice = TopicName.advice(topic) { Complaints.say(advice) }
+        if let outbox {
+            let run = OutboxRun(command: self, directory: outbox, progress: progress)
+            return dropFirst ? try await run.dropFirst() : try await run.run()
+        }
         let rejection = RejectionMonitor(progress, topic: topic)
         var running = Running(connection: connection, timeout: timeout.map { .seconds($0) })
         running.monitor = { client in await rejection.watch(client) }
