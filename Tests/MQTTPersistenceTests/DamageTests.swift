@@ -174,6 +174,23 @@ import Testing
         }
     }
 
+    @Test("A segment that a crash left shorter than its header held nothing, and is no damage when others follow", arguments: 0..<36)
+    func unfinished(length: Int) throws {
+        let disk = SimulatedDisk()
+        let store = JournalSessionStore(at: "store", files: disk)
+        _ = try store.open()
+        try store.commit([.put(.publish(0))])
+        store.close()
+        disk.files["store/journal-0000000002"] = Array(try #require(disk.files["store/journal-0000000001"]).prefix(length))
+        for number in 1...3 {
+            let contents = try store.open()
+            #expect(contents.map(\.key) == (0..<UInt64(number)).map { .publish($0) })
+            #expect(contents.damage.isEmpty, "\(contents.damage)")
+            try store.commit([.put(.publish(UInt64(number)))])
+            store.close()
+        }
+    }
+
     @Test("A record within a payload is no record, even where the payload's own header is damaged")
     func embedded() throws {
         let disk = SimulatedDisk()

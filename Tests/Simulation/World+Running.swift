@@ -128,6 +128,8 @@ extension World {
 
     /// With nothing to do, nothing happens but keep-alive, and the connection stays.
     private mutating func idle() {
+        // What a broker kept back for a while, such as one of two PUBCOMPs, is on its way.
+        guard runOn(until: now + second) else { return }
         let keepAlive = Int64(plan.configuration.keepAliveSeconds)
         let (before, link) = (steps, shell.link)
         let length = max(keepAlive * 5, 10)

@@ -13,6 +13,12 @@ import Testing
         #expect(finding == nil, "\(finding.map { "\($0.failure.invariant.rawValue): \($0.failure.detail)\n\($0.shrunk().command)" } ?? "")")
     }
 
+    /// Seeds that found something: a segment that was cut off within its header, and a PUBCOMP that was kept back until all was quiet.
+    @Test(arguments: [84_532, 17_932] as [UInt64])
+    func onceFound(seed: UInt64) {
+        #expect(World.run(WorldSettings(seed: seed, events: 400)).failure == nil)
+    }
+
     /// What the slice does not hit it does not test.
     @Test func rareThingsHappen() async {
         let report = await Campaign(seed: 2_000_000, worlds: 110, events: 500).run()

@@ -97,7 +97,7 @@ public struct Delivery: Sendable {
     @discardableResult public func withdraw() -> Bool {
         switch storage {
         case .buffered: false
-        case .accepted(let core, let serial, let record): core.engine?.withdraw(serial, record) ?? false
+        case .accepted(let core, let serial, let record): core.engine?.withdraw(serial, record) ?? record.hasEnded(with: .withdrawn)
         case .scripted(let script): script.withdraw()
         }
     }
@@ -111,7 +111,7 @@ public struct Delivery: Sendable {
     @discardableResult public func abandon() -> Bool {
         switch storage {
         case .buffered: false
-        case .accepted(let core, let serial, let record): core.engine?.abandon(serial, record) ?? false
+        case .accepted(let core, let serial, let record): core.engine?.abandon(serial, record) ?? record.hasEnded(with: .abandoned)
         case .scripted(let script): script.abandon()
         }
     }

@@ -5,8 +5,9 @@ struct Aftermath {
         case online(sessionPresent: Bool, firstReceipt: Receipt)
         case offline(MQTTError, unsentBytes: Int)
         case attemptFailed(MQTTError)
-        /// With the deliveries whose commits are still under way: the end of the store tells what became of them.
-        case ended(MQTTError?, unstored: [DeliveryRecord])
+        /// With the deliveries that end with it, and those whose commits are still under way: the end of the store tells what became of
+        /// them.
+        case ended(MQTTError?, suspended: [(DeliveryRecord, MQTTError)], unstored: [DeliveryRecord])
     }
 
     /// A request that has come to its end.

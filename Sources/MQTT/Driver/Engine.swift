@@ -101,10 +101,13 @@ final class Engine: Sendable {
 
     deinit {
         // A client that was never run. Whoever holds a handle of a publish hears that nobody will send it.
-        let aftermath = core.state.withLock { $0.close(at: now) }
-        for (record, result) in aftermath?.completions ?? [] { record.resolve(result) }
+        core.state.withLock { _ = $0.close(at: now) }
         while let change = core.state.withLock({ $0.nextChange(true) }) {
-            if case .ended(_, let unstored) = change { closeStore(unstored) {} }
+            guard case .ended(_, let suspended, let unstored) = change else { continue }
+            for (record, error) in suspended { record.resolve(.failure(error)) }
+            states.send(.closed)
+            router.end(.finished)
+            closeStore(unstored) {}
         }
     }
 
@@ -156,7 +159,9 @@ final class Engine: Sendable {
         case .attemptFailed(let error):
             logger?.debug("connect attempt failed", metadata: ["error": "\(error)"])
             states.send(.attemptFailed(error))
-        case .ended(let error, let unstored):
+        case .ended(let error, let suspended, let unstored):
+            // First of all: a program may end when the client has.
+            for (record, error) in suspended { record.resolve(.failure(error)) }
             logger?.debug("ended", metadata: error.map { ["error": "\($0)"] } ?? [:])
             let result = Result<Online, MQTTError>.failure(error ?? .closed)
             let before = onlineWait.withLock { wait in

@@ -296,19 +296,20 @@ struct EngineState {
         let error = lastLoss ?? loss.error(wasOnline: false, detail: nil)
         _ = discardOutbound()
         var unstored: [DeliveryRecord] = []
+        var suspended: [(DeliveryRecord, MQTTError)] = []
         for accepted in publishes.numbers().compactMap({ publishes[$0] }) {
             if store != nil, !accepted.record.isStored {
                 unstored.append(accepted.record)
             } else {
                 let error = store == nil ? LinkLoss.suspended(wasSent: accepted.wasSent) : LinkLoss.suspendedInStore
-                aftermath.completions.append((accepted.record, .failure(error)))
+                suspended.append((accepted.record, error))
             }
         }
         publishes.removeAll()
         resumeQueueWait()
         resumeDrains()
         resumeAttemptWait()
-        aftermath.changes.append(.ended(loss == .local ? endError : error, unstored: unstored))
+        aftermath.changes.append(.ended(loss == .local ? endError : error, suspended: suspended, unstored: unstored))
     }
 
     // MARK: Waits for the outbound buffer

@@ -256,7 +256,15 @@ extension Engine {
         } catch {
             guard error.code == .deliveryStalled, let task, consumers.isStalled(task, by: queue) else { throw error }
             Task {
-                do throws(MQTTError) { _ = try await request.eventual.value(onCancel: {}) } catch { queue.end(.failed(error)) }
+                do throws(MQTTError) {
+                    _ = try await request.eventual.value(onCancel: {})
+                } catch {
+                    // Nobody will ask for the messages of those filters that were granted.
+                    if error.code == .subscribeFailed {
+                        router.leave(id) { filters in if !filters.isEmpty { _ = try? submitUnsubscribe(filters) } }
+                    }
+                    queue.end(.failed(error))
+                }
             }
         }
     }

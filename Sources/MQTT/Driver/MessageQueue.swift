@@ -41,6 +41,8 @@ final class MessageQueue: Sendable {
         var unreleased = ReceivedRun()
         /// The payload of the message that was handed out last, when it is streamed.
         var stream: PayloadStream?
+        /// The one among the messages that the iterator has taken and not handed out.
+        var streamAtHand: PayloadStream?
         /// The task that asked last, to tell when it waits for something that only reading could bring.
         var consumer: Int?
 
@@ -89,8 +91,8 @@ final class MessageQueue: Sendable {
     func isStalled(for task: Int) -> Bool {
         let (isFull, streams) = state.withLock { state -> (Bool, [PayloadStream]) in
             // Beside the one that is being read, those that nobody has seen yet.
-            let waiting = state.waiter == nil ? state.runs.compactMap { $0.stream(at: $0.indices.lowerBound) } : []
-            return (state.isFull && state.waiter == nil, [state.stream].compactMap(\.self) + waiting)
+            let waiting = state.waiter == nil ? state.runs.compactMap(\.lastStream) : []
+            return (state.isFull && state.waiter == nil, [state.stream, state.streamAtHand].compactMap(\.self) + waiting)
         }
         return isFull || streams.contains { $0.isStalled(for: task) }
     }
@@ -218,7 +220,10 @@ final class MessageQueue: Sendable {
                 while count < (joins ? Self.batch / 2 : 1), let run = state.runs.popFirst() {
                     runs.append(run)
                     count += run.count
+                    // A stream is the last of a run: it is read ahead of what follows.
+                    if run.lastStream != nil { break }
                 }
+                state.streamAtHand = runs.last?.lastStream
                 end = state.end
             }
             (consumed, consumedBytes) = (0, 0)
@@ -280,6 +285,7 @@ final class MessageQueue: Sendable {
         update { state in
             state.iterators -= 1
             state.stream = nil
+            state.streamAtHand = nil
             state.heldMessages -= consumed
             state.heldBytes -= bytes
             switch state.scope {

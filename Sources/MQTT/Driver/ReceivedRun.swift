@@ -105,6 +105,9 @@ struct ReceivedRun: Sendable {
         return stream
     }
 
+    /// The payload of the last message, when it is streamed. No other one is.
+    var lastStream: PayloadStream? { isEmpty ? nil : stream(at: indices.upperBound - 1) }
+
     /// It is dropped unseen: its payload need not arrive, and keeps the connection from being read no longer.
     func skip(at index: Int) { stream(at: index)?.skip() }
 

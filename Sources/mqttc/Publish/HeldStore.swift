@@ -10,6 +10,7 @@ final class HeldStore: SessionStore {
     private let store: JournalSessionStore
     /// What it held, until its client takes it.
     private let contents: Mutex<StoreContents?>
+    private let lastFailure = Mutex<MQTTError?>(nil)
 
     /// How often it is tried to get a store that another process has.
     private static let pause = Duration.milliseconds(50)
@@ -48,9 +49,22 @@ final class HeldStore: SessionStore {
 
     func record(of key: RecordKey) throws(MQTTError) -> StoredRecord { try store.record(of: key) }
 
-    func commit(_ changes: [StoreChange]) throws(MQTTError) { try store.commit(changes) }
+    /// Why the last commit could not be written. Nil when it was.
+    var failure: MQTTError? { lastFailure.withLock { $0 } }
 
-    func flush() throws(MQTTError) { try store.flush() }
+    func commit(_ changes: [StoreChange]) throws(MQTTError) { try noting { () throws(MQTTError) in try store.commit(changes) } }
+
+    func flush() throws(MQTTError) { try noting { () throws(MQTTError) in try store.flush() } }
+
+    private func noting(_ body: () throws(MQTTError) -> Void) throws(MQTTError) {
+        do throws(MQTTError) {
+            try body()
+            lastFailure.withLock { $0 = nil }
+        } catch {
+            lastFailure.withLock { $0 = error }
+            throw error
+        }
+    }
 
     func close() { store.close() }
 }

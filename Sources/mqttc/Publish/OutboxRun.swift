@@ -66,7 +66,8 @@ struct OutboxRun: Sendable {
     /// changes meanwhile.
     func dropFirst() async throws {
         do {
-            let client = try MQTTClient(try command.connection.configuration(store: .outbox(try await store())))
+            let store = try await store()
+            let client = try MQTTClient(try command.connection.configuration(store: .outbox(store)))
             for damage in client.storeDamage { Complaints.say("outbox: \(damage)") }
             var deliveries = client.deliveries.makeAsyncIterator()
             guard let first = try await deliveries.next() else {
@@ -76,6 +77,7 @@ struct OutboxRun: Sendable {
             }
             let isDropped = first.delivery.abandon()
             await client.close()
+            if let failure = store.failure { throw failure }
             let message = "the message to \(DisplayText.safe(first.topic)), of \(Quantity.grouped(first.payloadCount)) bytes"
             guard isDropped else {
                 Complaints.say("\(message), is not dropped: the broker has it, and --flush ends its exchange")

@@ -137,7 +137,8 @@ struct TestBrokerTests {
     func congestion() async throws {
         try await with {
             $0.address = .inMemory
-            $0.broker.queueLimit = 1000
+            // More than what one read can bring on top of the half that pauses the publisher.
+            $0.broker.queueLimit = 10_000
         } _: { broker in
             let count = 200_000
             let message = bytes("30 13 00 01 't' '0123456789abcdef'")

@@ -50,7 +50,8 @@ import Testing
             // More than is read at once.
             for _ in 0..<40 { try await peer.send(publishPacket("t", [UInt8](repeating: 5, count: 100_000), qos: 0)) }
             try await peer.send([0x90, 3, subscribe[2], subscribe[3], 0])
-            _ = try await peer.packet(0xA0)
+            let unsubscribe = try await peer.packet(0xA0)
+            try await peer.send([0xB0, 2, unsubscribe[2], unsubscribe[3]])
         }()
         let count = try await client.subscribe(to: "t") { messages in
             var iterator = messages.makeAsyncIterator()

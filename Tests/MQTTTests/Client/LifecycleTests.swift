@@ -48,6 +48,14 @@ import Testing
         let error = await failure { _ = try await delivery.completed }
         #expect(error?.code == .suspended && error?.fate == (isDurable ? .kept : .notSent))
         #expect(!delivery.withdraw() && !delivery.abandon())
+        func sequences() throws -> (Messages, ConnectionStates) {
+            let client = try MQTTClient(settings(dialer: server.dialer))
+            return (client.messages, client.connectionStates)
+        }
+        let (messages, states) = try sequences()
+        for try await _ in messages { Issue.record("a message of no connection") }
+        var iterator = states.makeAsyncIterator()
+        #expect(await iterator.next() == .closed)
         try await server.stop()
     }
 

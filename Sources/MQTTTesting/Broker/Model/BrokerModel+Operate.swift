@@ -84,6 +84,9 @@ extension BrokerModel {
     /// Some connected client's queue filled to the half and has not come down to a quarter.
     package var isCongested: Bool { !congestedSlots.isEmpty }
 
+    /// Whether it is that client's.
+    package func isCongested(_ id: ConnectionID) -> Bool { slotByID[id.number].map { congestedSlots.contains($0) } ?? false }
+
     /// Whether the queues do without this client's acknowledgements. One that has messages itself must be heard, or it would
     /// never get rid of them.
     package func mayPause(_ id: ConnectionID) -> Bool {

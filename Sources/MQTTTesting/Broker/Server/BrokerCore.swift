@@ -16,6 +16,9 @@ final class BrokerCore {
     // Publishers wait while a subscriber is congested.
     private var pausedPublishers: [Int] = []
     private var toleratesCongestion = false
+    /// Counts congestions, and what congested subscribers took.
+    private var congestion: UInt64 = 0
+    private var headway: UInt64 = 0
 
     init(_ configuration: TestBroker.Configuration, eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
@@ -60,6 +63,7 @@ final class BrokerCore {
     func reading(_ isReading: Bool, from link: BrokerLink) { model.reading(isReading, from: link.id, at: now) }
 
     func written(_ count: Int, to link: BrokerLink) {
+        if model.isCongested(link.id) { headway += 1 }
         model.written(count, to: link.id, at: now)
         settle()
     }
@@ -124,16 +128,19 @@ extension BrokerCore {
 
     func stopTimer() { timer?.cancel() }
 
-    /// A subscriber that makes no headway within a second holds nobody up any longer: its messages meet the queue limits.
+    /// Subscribers that make no headway within a second hold nobody up any longer: their messages meet the queue limits.
     private func watchCongestion() {
+        let (watched, before) = (congestion, headway)
         eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) {
-            guard self.model.isCongested, !self.pausedPublishers.isEmpty else { return }
+            guard self.congestion == watched, !self.pausedPublishers.isEmpty else { return }
+            guard self.headway == before else { return self.watchCongestion() }
             self.toleratesCongestion = true
             self.resumePublishers()
         }
     }
 
     private func endCongestion() {
+        congestion += 1
         toleratesCongestion = false
         if !pausedPublishers.isEmpty { resumePublishers() }
     }
