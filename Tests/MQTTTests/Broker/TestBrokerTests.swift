@@ -3,7 +3,7 @@ import NIOCore
 import Testing
 
 /// The broker behind sockets: transports, restarts, observation, back-pressure, large payloads.
-@Suite("TestBroker", .timeLimit(.minutes(2)))
+@Suite("TestBroker", .serialized, .timeLimit(.minutes(2)))
 struct TestBrokerTests {
     func with(
         _ configure: (inout TestBroker.Configuration) -> Void = { $0.address = .inMemory },
