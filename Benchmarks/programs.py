@@ -26,13 +26,9 @@ class Programs:
             self.paths["pahopy"] = [sys.executable, f"{HERE}/pahopy.py"]
         else:
             print("left out: there is no paho-mqtt for Python (pip install paho-mqtt)", file=sys.stderr)
-        command = ["swift", "build", "-c", "release", "--package-path", HERE, "--product", "driver"]
-        built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        if built.returncode != 0:
-            raise SystemExit(built.stdout)
-        shown = subprocess.run(command + ["--show-bin-path"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-        self.paths[OURS] = [f"{shown}/driver"]
-        self.stripped = stripped(f"{shown}/driver")
+        driver = swift_product(HERE, "driver")
+        self.paths[OURS] = [driver]
+        self.stripped = stripped(driver)
         self.counter = counter()
 
     def has(self, peer):
@@ -83,6 +79,15 @@ class MqttcBench:
 
     def allocations(self, _, *scenario):
         return allocations(self.command(*scenario), {}, self.counter)
+
+
+def swift_product(package, name):
+    """Builds a product of a package for release. Returns its path."""
+    command = ["swift", "build", "-c", "release", "--package-path", package, "--product", name]
+    built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if built.returncode != 0:
+        raise SystemExit(built.stdout)
+    return subprocess.run(command + ["--show-bin-path"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip() + f"/{name}"
 
 
 def build(*names):

@@ -14,13 +14,12 @@ do not: look at the ratios.
 import argparse
 import os
 import resource
-import subprocess
 import sys
 
 import counts
 import durable
 import tables
-from programs import HERE, OURS, NullBroker, Programs, median, needs
+from programs import HERE, OURS, NullBroker, Programs, median, needs, swift_product
 from scenarios import COUNTED, GROUPS
 
 OWN = {"durable": durable.durable, "start": durable.start}
@@ -75,14 +74,6 @@ def measure(programs, group, rounds, seconds):
     }
 
 
-def release_build_of_mqttc():
-    command = ["swift", "build", "-c", "release", "--package-path", os.path.dirname(HERE), "--product", "mqttc"]
-    built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if built.returncode != 0:
-        raise SystemExit(built.stdout)
-    return subprocess.run(command + ["--show-bin-path"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip() + "/mqttc"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenario", action="append", choices=[*GROUPS, *OWN], help="one group of rows; can be given again")
@@ -99,7 +90,7 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if options.check:
         needs("valgrind")
-        sys.exit(counts.check(options.mqttc or release_build_of_mqttc()))
+        sys.exit(counts.check(options.mqttc or swift_product(os.path.dirname(HERE), "mqttc")))
 
     everything = not (options.scenario or options.instructions or options.allocations)
     selected = options.scenario or ([*GROUPS, *OWN] if everything else [])

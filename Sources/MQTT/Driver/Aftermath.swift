@@ -27,14 +27,12 @@ struct Aftermath {
     var interruptions: [(DeliveryRecord, MQTTError)] = []
     var resolutions: [Resolved] = []
     var written: [(Eventual<Void>, Result<Void, MQTTError>)] = []
-    /// Told in the order of the steps, whoever has made them.
-    var changes: [Change] = []
-    /// There are some to be told.
+    /// Some changes are to be told, which wait in the engine's state.
     var hasChanges = false
 
     var isEmpty: Bool {
         stored.isEmpty && acknowledged.isEmpty && completions.isEmpty && interruptions.isEmpty && resolutions.isEmpty && written.isEmpty
-            && changes.isEmpty
+            && !hasChanges
     }
 
     func run(resolved: (Resolved) -> Void) {

@@ -101,14 +101,8 @@ final class Engine: Sendable {
 
     deinit {
         // A client that was never run. Whoever holds a handle of a publish hears that nobody will send it.
-        core.state.withLock { _ = $0.close(at: now) }
-        while let change = core.state.withLock({ $0.nextChange(true) }) {
-            guard case .ended(_, let suspended, let unstored) = change else { continue }
-            for (record, error) in suspended { record.resolve(.failure(error)) }
-            states.send(.closed)
-            router.end(.finished)
-            closeStore(unstored) {}
-        }
+        core.state.withLock { $0.step(.close, at: now) }
+        tellChanges()
     }
 
     var now: Instant { Instant(nanoseconds: Int64(clamping: eventLoop.now.uptimeNanoseconds)) }
@@ -302,19 +296,11 @@ final class EngineCore: Sendable {
 }
 
 extension EngineState {
-    mutating func close(at now: Instant) -> Aftermath? {
-        step(.close, at: now)
-        return takeAftermath()
-    }
-
     /// What is left to be done behind the lock. Commits are handed to the store here, in order.
     mutating func takeAftermath() -> Aftermath? {
         store?.flush()
         guard !aftermath.isEmpty else { return nil }
         defer { aftermath = Aftermath() }
-        aftermath.hasChanges = !aftermath.changes.isEmpty
-        changesToTell += aftermath.changes
-        aftermath.changes = []
         return aftermath
     }
 

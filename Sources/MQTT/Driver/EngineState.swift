@@ -64,7 +64,7 @@ struct EngineState {
     /// For the loop and for after the lock.
     var loopWork = LoopWork()
     var aftermath = Aftermath()
-    /// Behind those that are told already.
+    /// Told in the order of the steps, whoever has made them.
     var changesToTell: [Aftermath.Change] = []
     var isTellingChanges = false
     var isWakeScheduled = false
@@ -180,7 +180,7 @@ struct EngineState {
         case .discard: disposal = .discard
         case .online(let sessionPresent):
             // Here, because the packets behind CONNACK may be in the same batch: they have receipts when observers hear of it.
-            aftermath.changes.append(.online(sessionPresent: sessionPresent, firstReceipt: session.nextReceipt))
+            note(.online(sessionPresent: sessionPresent, firstReceipt: session.nextReceipt))
             health.online(at: now)
             endsWithoutSuccess = false
             resumeAttemptWait()
@@ -263,7 +263,7 @@ struct EngineState {
         }
         if !session.attemptIsUnderWay { resumeAttemptWait() }
         reaction = reaction(to: error, wasOnline: wasOnline)
-        aftermath.changes.append(wasOnline ? .offline(error, unsentBytes: unsent) : .attemptFailed(error))
+        note(wasOnline ? .offline(error, unsentBytes: unsent) : .attemptFailed(error))
     }
 
     private mutating func reaction(to error: MQTTError, wasOnline: Bool) -> Reaction? {
@@ -309,7 +309,12 @@ struct EngineState {
         resumeQueueWait()
         resumeDrains()
         resumeAttemptWait()
-        aftermath.changes.append(.ended(loss == .local ? endError : error, suspended: suspended, unstored: unstored))
+        note(.ended(loss == .local ? endError : error, suspended: suspended, unstored: unstored))
+    }
+
+    private mutating func note(_ change: Aftermath.Change) {
+        changesToTell.append(change)
+        aftermath.hasChanges = true
     }
 
     // MARK: Waits for the outbound buffer

@@ -10,6 +10,9 @@ final class BrokerLink: ChannelDuplexHandler {
     private static let writeLimit = 256 << 10
     /// Bytes that may wait for the client before the broker stops reading from it.
     private static let waitingLimit = 8 << 20
+    /// Bytes from the client that the model takes at a time: no more messages than a queue of a thousand has room for behind its half,
+    /// which pauses the publisher in the middle of a read.
+    private static let portion = 2 << 10
 
     let number: Int
     private let core: BrokerCore
@@ -26,6 +29,8 @@ final class BrokerLink: ChannelDuplexHandler {
     // Reading
     private var pauses: Set<Pause> = []
     private var missesRead = false
+    /// Read before the client was paused, and not taken yet.
+    private var held: [UInt8] = []
 
     /// Why nothing is read.
     enum Pause { case congestion, slowReader, fault }
@@ -53,6 +58,9 @@ final class BrokerLink: ChannelDuplexHandler {
         guard context != nil else { return }
         context = nil
         waiting.removeAll()
+        // What came ahead of the end counts.
+        if !held.isEmpty { core.received(held, from: self) }
+        held = []
         core.closed(self)
     }
 
@@ -86,14 +94,25 @@ extension BrokerLink {
                 pause(.fault)
             }
         }
-        guard let left = faults.cutFromClient else { return core.received(bytes, from: self) }
+        guard let left = faults.cutFromClient else { return handOn(bytes) }
         faults.cutFromClient = left - bytes.count
-        core.received(left <= bytes.count ? Array(bytes[..<left]) : bytes, from: self)
+        handOn(left <= bytes.count ? Array(bytes[..<left]) : bytes)
         if left <= bytes.count {
             faults.cutFromClient = 0
             core.settle()
             closeWhenWritten()
         }
+    }
+
+    private func handOn(_ bytes: [UInt8] = []) {
+        held += bytes
+        var start = 0
+        while start < held.count, !pauses.contains(.congestion) {
+            let end = min(start + Self.portion, held.count)
+            core.received(Array(held[start..<end]), from: self)
+            start = end
+        }
+        held.removeFirst(start)
     }
 
     /// Gates reading here, in one place; autoRead stays as it is.
@@ -109,7 +128,11 @@ extension BrokerLink {
     func resume(_ reason: Pause) {
         guard pauses.remove(reason) != nil, pauses.isEmpty else { return }
         core.reading(true, from: self)
-        guard missesRead else { return }
+        if !held.isEmpty {
+            handOn()
+            core.settle()
+        }
+        guard missesRead, pauses.isEmpty else { return }
         missesRead = false
         context?.read()
     }
