@@ -105,9 +105,9 @@ class Child:
     """A program under way, ended by its own id whatever happens."""
 
     def __init__(self, words, stdin=subprocess.DEVNULL, **options):
-        options.setdefault("env", environment())
         self.words = words
-        self.process = subprocess.Popen(words, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+        options = {"env": environment(), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        self.process = subprocess.Popen(words, stdin=stdin, **options)
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -119,7 +119,7 @@ class Child:
         except subprocess.TimeoutExpired:
             self.process.send_signal(signal.SIGKILL)
             output, errors = self.process.communicate()
-            raise AssertionError(f"not done within {limit} s: {self.words}\n{output[-2000:]}\n{errors[-2000:]}") from None
+            raise AssertionError(f"not done within {limit} s: {self.words}\n{(output or b'')[-2000:]}\n{errors[-2000:]}") from None
         return self.process.returncode, output, errors
 
 

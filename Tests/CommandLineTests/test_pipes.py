@@ -24,17 +24,24 @@ class Pipes(unittest.TestCase):
         cls.broker.close()
 
     def exchange(self, subscriber, publisher, qos, stdin, count):
-        """What a subscriber prints of what a publisher sends."""
+        """What a subscriber prints of what a publisher sends.
+
+        Into a file: behind a full pipe Mosquitto 2.0.11 sends everything at once at QoS 2, and then goes through all of it for
+        each PUBREC.
+        """
         type(self).count += 1
         topic = f"pipes/{self.count}"
         options = ["-p", self.port, "-t", topic, "-q", str(qos)]
-        child = Child([*subscriber, *options, "-C", str(count)])
-        self.broker.wait_for(f" {qos} {topic}\n")
-        status, _, errors = run([*publisher, *options], stdin, LIMIT)
-        self.assertEqual(status, 0, errors)
-        status, output, errors = child.end(limit=LIMIT)
-        self.assertEqual(status, 0, errors)
-        return output
+        path = self.broker.path(f"output-{self.count}")
+        with open(path, "wb") as printed:
+            child = Child([*subscriber, *options, "-C", str(count)], stdout=printed)
+            self.broker.wait_for(f" {qos} {topic}\n")
+            status, _, errors = run([*publisher, *options], stdin, LIMIT)
+            self.assertEqual(status, 0, errors)
+            status, _, errors = child.end(limit=LIMIT)
+            self.assertEqual(status, 0, errors)
+        with open(path, "rb") as printed:
+            return printed.read()
 
     def both_ways(self, subscriber_options, publisher_options, qos, stdin, count):
         yield self.exchange([mqttc(), "sub", *subscriber_options], ["mosquitto_pub", *publisher_options], qos, stdin, count)

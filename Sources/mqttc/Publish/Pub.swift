@@ -27,7 +27,7 @@ struct Pub: AsyncParsableCommand {
               $ mqttc pub -t tick -m tock --repeat 10 --repeat-delay 0.5
               $ mqttc pub --outbox ~/outbox -t a -m b -q 1  # also when offline
               $ mqttc pub --outbox ~/outbox --flush         # deliver what waits
-              $ mqttc pub --outbox ~/outbox --drop-first    # give up what the broker rejects
+              $ mqttc pub --outbox ~/outbox --drop-first    # give up what is rejected
               $ mqttc pub -u me --password-file ~/.secret -t a -m b
             """
     )
