@@ -104,7 +104,7 @@ let package = Package(
         .target(
             name: "DriverSimulation",
             dependencies: [
-                "MQTT", "MQTTCore", "MQTTPersistence", "MQTTTransport", "MQTTTesting", "Simulation",
+                "MQTT", "MQTTCore", "MQTTPersistence", "MQTTTransport", "MQTTTesting", "Simulation", "DiskSimulation",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             path: "Tests/DriverSimulation",

@@ -24,6 +24,17 @@ struct DriverPlan {
     /// Somebody always asks for what no scope claims, so that nothing is ever dropped.
     var isAttended: Bool
 
+    // The disk
+    enum StoreKind {
+        case journal(segmentLimit: Int)
+        case directory
+    }
+
+    /// Nil: the session is in memory.
+    var store: StoreKind?
+    /// Of the thread that writes the store.
+    var slowness: Int64 = 0
+
     // The network
     var readBuffer: Int
     var delay: Int64
@@ -64,6 +75,18 @@ struct DriverPlan {
         broker.connectTimeout = .seconds(5)
         broker.payloadsAreUnique = true
         broker.sessionsAreVolatile = true
+        guard dice.chance(1, in: 2) else { return }
+        store = dice.pick([.journal(segmentLimit: dice.pick([600, 4_000, 1 << 20])), .journal(segmentLimit: 4_000), .directory])
+        slowness = faults.contains(.slowStore) ? dice.pick([0, 100 * microsecond, 5 * millisecond]) : 0
+        configuration.limits.memoryBytes = dice.pick([0, 200, 16 << 20])
+    }
+
+    /// Publishes may end without having been sent, and without anybody asking for it.
+    var mayEvict: Bool {
+        switch configuration.whenQueueIsFull {
+        case .dropOldest, .keepNewestPerTopic: true
+        default: configuration.limits.queuedAge != nil
+        }
     }
 
     private mutating func configure(_ dice: inout Dice, _ faults: Faults) {

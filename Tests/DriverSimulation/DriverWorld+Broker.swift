@@ -88,7 +88,7 @@ extension DriverWorld {
 
     /// Publishes to what the client under test subscribes to.
     func publishFromElsewhere() {
-        guard !isCalm, !isEnding else { return }
+        guard !isCalm, !isEnding || isDown else { return }
         machine.after(1 + machine.dice.below(plan.elsewherePause * 2)) { [self] in publishFromElsewhere() }
         let qos = QoS(rawValue: UInt8(machine.dice.below(3))) ?? .atMostOnce
         let queue = machine.dice.below(plan.queues)
@@ -119,6 +119,7 @@ extension DriverWorld {
         let kind = machine.dice.pick(
             [
                 .cuts, .cuts, .cuts, .halfOpen, .stalls, .stalls, .restarts, .sessionLoss, .takeOvers, .duplicates, .garbage, .clocks,
+                .crashes, .crashes, .badDisks,
             ] as [Faults])
         guard settings.faults.contains(kind) else { return }
         machine.trace.note(machine.now, .fault, UInt64(kind.rawValue), text: "fault: \(kind.names)")
@@ -137,6 +138,8 @@ extension DriverWorld {
         case .duplicates:
             if broker.duplicateLastPublish(to: DriverWorld.clientID, at: machine.now) { machine.marks.hit(.duplicateInbound) }
         case .garbage: sendGarbage()
+        case .crashes: planCrash()
+        case .badDisks: breakDisk()
         case .clocks: slept += Int64(machine.dice.within(1...100)) * second
         default: break
         }

@@ -80,7 +80,7 @@ extension DriverWorld {
     }
 
     private func release(_ held: inout [Int]) {
-        for origin in held { receipts.release(origin) }
+        if !isDown { for origin in held { receipts.release(origin) } }
         held = []
     }
 
@@ -101,6 +101,7 @@ extension DriverWorld {
     }
 
     private func take(_ message: Message, _ held: inout [Int], _ order: inout HandOverOrder, _ queue: Int?) async throws {
+        if isDown { return }
         var bytes: [UInt8] = []
         var isWhole = true
         if message.payload.isStreamed {

@@ -28,7 +28,7 @@ extension DriverWorld {
     }
 
     private var someQoS: QoS { machine.dice.pick([.atMostOnce, .atLeastOnce, .atLeastOnce, .exactlyOnce, .exactlyOnce]) }
-    private func topic(_ index: Int) -> String { "up/\(index % 3)" }
+    func topic(_ index: Int) -> String { "up/\(index % 3)" }
 
     private func makePayload(_ qos: QoS, mayStream: Bool = true) -> (index: Int, payload: Payload) {
         let isBig = mayStream && plan.bigShare > 0 && machine.dice.chance(plan.bigShare, in: 200)
@@ -51,8 +51,13 @@ extension DriverWorld {
         note(task, "publishes \(index) at QoS \(qos.rawValue)")
         do throws(MQTTError) {
             let until: MQTTClient.Written = machine.dice.chance(1, in: 3) ? .written : .buffered
-            let delivery = try await client.publish(payload, to: topic(index), qos, until: until)
-            accepted(delivery, index)
+            if plan.store == nil, machine.dice.chance(1, in: 2) {
+                accepted(try await client.publish(payload, to: topic(index), qos, until: until), index)
+            } else {
+                let publication = Publication(payload, to: topic(index), qos, correlationKey: "\(index)")
+                accepted(try await client.publish(publication, until: until), index)
+            }
+            if !isDown { publishes.becomeStored(index) }
         } catch {
             refused(index, error)
         }
@@ -62,7 +67,8 @@ extension DriverWorld {
         let qos = someQoS
         let (index, payload) = makePayload(qos)
         note(task, "submits \(index) at QoS \(qos.rawValue)")
-        do throws(MQTTError) { accepted(try client.submit(payload, to: topic(index), qos), index) } catch { refused(index, error) }
+        let publication = Publication(payload, to: topic(index), qos, correlationKey: "\(index)")
+        do throws(MQTTError) { accepted(try client.submit(publication), index) } catch { refused(index, error) }
     }
 
     private func submitBatch(_ client: MQTTClient, _ task: Int) {
@@ -72,7 +78,7 @@ extension DriverWorld {
             let qos = someQoS
             let (index, payload) = makePayload(qos, mayStream: false)
             indices.append(index)
-            batch.append(Publication(payload, to: topic(index), qos))
+            batch.append(Publication(payload, to: topic(index), qos, correlationKey: "\(index)"))
         }
         note(task, "submits \(indices)")
         do throws(MQTTError) {
@@ -84,6 +90,7 @@ extension DriverWorld {
     }
 
     private func refused(_ index: Int, _ error: MQTTError) {
+        if isDown { return }
         machine.trace.note(machine.now, .application, UInt64(index), text: "publish \(index) is refused: \(error.code), \(error.fate)")
         machine.marks.hit(.refusedPublish)
         check(publishes.refuse(index, error))
@@ -92,6 +99,7 @@ extension DriverWorld {
     // MARK: What becomes of it
 
     private func accepted(_ delivery: Delivery, _ index: Int) {
+        if isDown { return }
         check(publishes.accept(index, id: delivery.id))
         guard delivery.id != nil else {
             // Of QoS 0 it is asked at once or never.
@@ -110,14 +118,17 @@ extension DriverWorld {
 
     private func written(_ delivery: Delivery, _ index: Int) async {
         do throws(MQTTError) { _ = try await delivery.completed } catch {
-            if error.code != .submissionInterrupted { machine.fail(.oneOutcome, "QoS 0 publish \(index) ends as \(error)") }
+            if error.code != .submissionInterrupted, !isDown { machine.fail(.oneOutcome, "QoS 0 publish \(index) ends as \(error)") }
         }
     }
 
-    private func follow(_ delivery: Delivery, _ index: Int, _ task: Int) async {
+    func follow(_ delivery: Delivery, _ index: Int, _ task: Int) async {
         note(task, "awaits the completion of \(index), accepted as \(delivery.id ?? 0)")
         do throws(MQTTError) {
-            if machine.dice.chance(1, in: 3) { try await delivery.stored() }
+            if machine.dice.chance(1, in: 3) {
+                try await delivery.stored()
+                if !isDown { publishes.becomeStored(index) }
+            }
             let outcome = try await delivery.completed
             ended(index, .success(outcome))
         } catch {
@@ -126,6 +137,7 @@ extension DriverWorld {
     }
 
     private func ended(_ index: Int, _ result: Result<Delivery.Outcome, MQTTError>) {
+        if isDown { return }
         let text: String
         switch result {
         case .success: text = "completed"
@@ -148,7 +160,8 @@ extension DriverWorld {
         for await step in delivery.progress {
             if ends > 0 { machine.fail(.oneOutcome, "publish \(index) goes on after its end") }
             switch step {
-            case .stored, .interrupted: break
+            case .stored: if !isDown { publishes.becomeStored(index) }
+            case .interrupted: break
             case .completed(let outcome):
                 ends += 1
                 ended(index, .success(outcome))
@@ -163,6 +176,7 @@ extension DriverWorld {
     private func giveUp(_ delivery: Delivery, _ index: Int, _ task: Int) async {
         note(task, "gives \(index) up later")
         await pause(machine.dice.below(plan.pause * 30))
+        if isDown { return }
         publishes.giveUp(index)
         if machine.dice.chance(1, in: 2) {
             guard delivery.withdraw() else { return }

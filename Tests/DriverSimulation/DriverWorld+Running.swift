@@ -1,3 +1,4 @@
+import DiskSimulation
 import MQTT
 import MQTTTesting
 package import Simulation
@@ -20,8 +21,15 @@ extension DriverWorld {
 
     private func pass() {
         begin()
-        while machine.steps < settings.events, machine.step() {}
+        while machine.steps < settings.events, machine.step() { restartIfEnded() }
         guard machine.failure == nil else { return }
+        if isDown {
+            let limit = machine.now + 120 * second
+            while !live.isEmpty, machine.step(before: limit) {}
+            guard machine.failure == nil else { return }
+            if !live.isEmpty { return machine.fail(.liveness, "2 minutes after the end of the process: \(unfinishedTasks)") }
+            restartIfEnded()
+        }
         endsEarly = settings.faults.contains(.endings) && machine.dice.chance(1, in: 6)
         if !endsEarly {
             calmDown()
@@ -36,32 +44,16 @@ extension DriverWorld {
     }
 
     private func begin() {
-        var configuration = plan.configuration
-        let dialer = SimulatedDialer(self)
-        weakDialer = dialer
-        configuration.dialer = dialer
-        configuration.sleepClocks = SleepClocks(
-            suspending: VirtualClock(world: self, isContinuous: false), continuous: VirtualClock(world: self, isContinuous: true))
-        configuration.surroundings.random = { [machine] in machine.dice.bits() }
-        configuration.surroundings.wallClock = { [machine] in 1_700_000_000_000 + machine.now / millisecond }
         receipts.dropsUnclaimed = !plan.isAttended
-        let client: MQTTClient
-        do throws(MQTTError) { client = try MQTTClient(configuration, eventLoopGroup: machine.loop) } catch {
-            return machine.fail(.phases, "no client: \(error)")
-        }
-        self.client = client
+        publishes.isDurable = plan.store != nil
         machine.pace = plan.pace
-        runTask = task("runs the client", isWork: false) { [self] in await run(client, $0) }
-        for _ in 0..<plan.publishers { task("publisher") { [self] in await publisher(client, $0) } }
-        for queue in 0..<plan.queues { task("subscriber", isWork: false) { [self] in await subscriber(client, queue, $0) } }
-        if plan.isAttended { task("collector", isWork: false) { [self] in await collector(client, $0) } }
-        task("requester") { [self] in await requester(client, $0) }
-        task("observer", isWork: false) { [self] in await observer(client, $0) }
+        beginProcess()
+        guard machine.failure == nil else { return }
         machine.after(machine.dice.below(plan.elsewherePause)) { [self] in publishFromElsewhere() }
         machine.after(machine.dice.below(plan.faultPause * 2)) { [self] in fault() }
     }
 
-    private func run(_ client: MQTTClient, _ task: Int) async {
+    func run(_ client: MQTTClient, _ task: Int) async {
         do {
             if machine.dice.chance(1, in: 3) {
                 try await client.run { [self] _ in
@@ -81,6 +73,9 @@ extension DriverWorld {
     /// From here on nothing goes wrong any more, and nothing new is begun.
     private func calmDown() {
         isCalm = true
+        machine.interruption = nil
+        crashAtWrite = nil
+        disk.set(SimulatedDisk.Faults())
         machine.trace.note(machine.now, .phase, text: "--- the faults stop")
         broker.setFaults(.init(), for: DriverWorld.clientID)
         for wire in wires where wire.isOpenAtClient && (wire.isSwallowing || wire.toBroker.isBroken) {
@@ -139,7 +134,7 @@ extension DriverWorld {
     private func end() {
         machine.trace.note(machine.now, .phase, text: "--- the end")
         isEnding = true
-        endWaits.forEach { $0.resume() }
+        for wait in endWaits { wait.resume() }
         endWaits = []
         guard let client else { return }
         switch machine.dice.below(4) {
@@ -175,7 +170,8 @@ extension DriverWorld {
         if machine.pendingJobs > 0 { machine.fail(.nothingLeftBehind, "\(machine.pendingJobs) jobs are left") }
         if let wire = wires.first(where: { $0.channel != nil }) { machine.fail(.nothingLeftBehind, "channel \(wire.number) is open") }
         if lost != nil { machine.fail(.nothingLeftBehind, "the client is still there") }
-        if weakDialer != nil { machine.fail(.nothingLeftBehind, "the engine is still there") }
+        let left = dialers.indices.filter { dialers[$0].object != nil }
+        if !left.isEmpty { machine.fail(.nothingLeftBehind, "the engines of processes \(left) are still there") }
     }
 
     private func untilEnding() async {

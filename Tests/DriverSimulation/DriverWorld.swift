@@ -1,3 +1,4 @@
+import DiskSimulation
 import MQTT
 import MQTTTesting
 import NIOCore
@@ -32,8 +33,15 @@ package final class DriverWorld: @unchecked Sendable {
     private(set) var taskCount = 0
     /// How much longer than awake the machine was, in nanoseconds.
     var slept: Int64 = 0
-    /// Held by the engine alone.
-    weak var weakDialer: SimulatedDialer?
+    /// By process: each is held by its engine alone.
+    var dialers: [Weak<SimulatedDialer>] = []
+    /// How often the client was started, with what was on the disk.
+    var process = 0
+    var disk = SimulatedDisk()
+    /// In a row.
+    var storeFailures = 0
+    /// What the crash is that waits for a write.
+    var crashAtWrite: CrashKind?
     var runTask: Task<Void, Never>?
     var endWaits: [CheckedContinuation<Void, Never>] = []
     var publishes = PublishLedger()
@@ -42,6 +50,8 @@ package final class DriverWorld: @unchecked Sendable {
 
     /// The faults have stopped, and nothing new is begun.
     var isCalm = false
+    /// The process has crashed, and its tasks are still there.
+    var isDown = false
     /// The client is being ended.
     var isEnding = false
     /// The application has ended as well.
@@ -105,6 +115,12 @@ package final class DriverWorld: @unchecked Sendable {
 
     func check(_ finding: (Invariant, String)?) {
         if let finding { machine.fail(finding.0, finding.1) }
+    }
+
+    /// Something that is to be gone when nobody holds it any more.
+    struct Weak<Object: AnyObject> {
+        weak var object: Object?
+        init(_ object: Object) { self.object = object }
     }
 
     var currentWire: Wire? { wires.last { $0.isOpenAtClient && $0.channel?.isActive == true } }

@@ -11,7 +11,7 @@ import Simulation
 final class Machine: @unchecked Sendable {
     // Only the thread of the world gets here, which is checked wherever something is handed over.
 
-    enum Runner: Sendable { case world, loop, task }
+    enum Runner: Sendable { case world, loop, task, writer }
 
     /// How jobs are picked.
     struct Pace: Sendable {
@@ -54,6 +54,8 @@ final class Machine: @unchecked Sendable {
     private var order: UInt64 = 0
     private var jobsAtOnce = 0
     private var loopSleepsUntil: Int64 = 0
+    /// What happens at one of the next places to be interrupted at.
+    var interruption: (places: Int, body: () -> Void)?
 
     init(seed: UInt64, isTracing: Bool) {
         dice = Dice(seed: seed)
@@ -95,6 +97,10 @@ final class Machine: @unchecked Sendable {
 
     /// Whoever runs here may be interrupted by what runs beside it.
     func interrupt() {
+        if runner != .world, let (places, body) = interruption {
+            interruption = places > 1 ? (places - 1, body) : nil
+            if places == 1 { body() }
+        }
         guard runner != .world, depth < Self.deepest, failure == nil, pace.eagerness > 0 else { return }
         guard dice.chance(pace.eagerness, in: 100) else { return }
         for _ in 0..<dice.within(1...4) {
@@ -171,6 +177,9 @@ final class Machine: @unchecked Sendable {
         happening.body()
     }
 
+    /// The thread that writes stores has its turn.
+    func writerRuns(_ body: () -> Void) { become(.writer, body) }
+
     private func become(_ new: Runner, _ body: () -> Void) {
         let before = runner
         runner = new
@@ -190,6 +199,7 @@ final class Machine: @unchecked Sendable {
         guard failure == nil else { return }
         happenings = []
         jobs = []
+        interruption = nil
         loop.forget()
     }
 }

@@ -16,6 +16,8 @@ struct PublishLedger {
         var isWithoutEffect = false
         /// The application was told that it was accepted.
         var isAccepted = false
+        /// It was told so, or it shows: the store has it.
+        var isStored = false
         /// The application asked for its end.
         var isGivenUp = false
         var hasBadSource = false
@@ -23,6 +25,7 @@ struct PublishLedger {
     }
 
     private(set) var items: [Item] = []
+    var isDurable = false
     /// In the order of their first arrival, by QoS.
     private var firsts: [[Int]] = [[], [], []]
     private(set) var accepted = 0
@@ -40,6 +43,7 @@ struct PublishLedger {
         return (id == nil) == (items[index].qos == .atMostOnce) ? nil : (.oneOutcome, "publish \(index) has the identifier \(id ?? 0)")
     }
 
+    mutating func becomeStored(_ index: Int) { items[index].isStored = true }
     mutating func setBadSource(_ index: Int) { items[index].hasBadSource = true }
     mutating func giveUp(_ index: Int) { items[index].isGivenUp = true }
 
@@ -59,6 +63,7 @@ struct PublishLedger {
         defer {
             items[index].arrivals += 1
             items[index].epoch = epoch
+            items[index].isStored = true
         }
         if size != items[index].size { return (.payloadIntact, "publish \(index) is cut") }
         if items[index].isWithoutEffect { return (.withdrawnNeverArrives, "publish \(index) arrives") }
@@ -95,9 +100,36 @@ struct PublishLedger {
             case .abandoned: if !items[index].isGivenUp { return (.oneOutcome, "nobody has abandoned publish \(index)") }
             case .payloadUnavailable: if !items[index].hasBadSource { return (.oneOutcome, "the source of publish \(index) was good") }
             case .suspended, .closed: if !isEnding { return (.oneOutcome, "publish \(index) is suspended while the client runs") }
+            case .persistence: if !isDurable { return (.oneOutcome, "publish \(index) ends as \(error)") }
             default: return (.oneOutcome, "publish \(index) ends as \(error)")
             }
             if error.fate == .notSent { return hasNoEffect(index, "\(error.code), not sent") }
+        }
+        return nil
+    }
+
+    // MARK: Another process
+
+    /// The new process says that it is still on its way. Its end may not have been written down, so that there is another one.
+    mutating func comeBack(_ index: Int, id: UInt64?, _ qos: QoS, size: Int) -> Finding? {
+        let item = items[index]
+        if item.qos != qos || item.size != size { return (.payloadIntact, "publish \(index) is found with \(size) bytes at \(qos)") }
+        if let known = item.id, known != id { return (.storedSurvives, "publish \(index) was accepted as \(known), and is \(id ?? 0)") }
+        items[index].id = id
+        (items[index].isAccepted, items[index].isStored) = (true, true)
+        (items[index].isWithoutEffect, items[index].outcome) = (false, nil)
+        return nil
+    }
+
+    /// These are all that it has of what was before. What else was stored must have come to its end.
+    mutating func resumed(_ found: Set<Int>, before count: Int, mayEvict: Bool, isWhole: Bool) -> Finding? {
+        for index in 0..<count where !found.contains(index) && items[index].qos != .atMostOnce && items[index].outcome == nil {
+            let item = items[index]
+            if isWhole, item.isStored, item.arrivals == 0, !item.isGivenUp, !mayEvict {
+                return (.storedSurvives, "publish \(index) was stored, and is gone")
+            }
+            items[index].outcome = "gone"
+            if isWhole, item.arrivals == 0 { items[index].isWithoutEffect = true }
         }
         return nil
     }

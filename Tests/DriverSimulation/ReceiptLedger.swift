@@ -17,6 +17,10 @@ struct ReceiptLedger {
         var isWhole = false
         /// The application has asked for the next one, or left.
         var isReleased = false
+        /// Of that the process may have left nothing behind.
+        var mayComeAgain = false
+        /// PUBACK or PUBREC has come to the broker.
+        var isAnswered = false
     }
 
     private(set) var items: [Item] = []
@@ -50,7 +54,7 @@ struct ReceiptLedger {
         }
         items[origin].handedOver += 1
         handedOver += 1
-        if item.qos == .exactlyOnce, item.isReleased, item.isWhole, item.epoch == epoch {
+        if item.qos == .exactlyOnce, item.isReleased, item.isWhole, !item.mayComeAgain, item.epoch == epoch {
             return (.exactlyOnce, "message \(origin) is handed over again, after its release")
         }
         return nil
@@ -74,11 +78,17 @@ struct ReceiptLedger {
         return dropsUnclaimed || leaving[queue] > 0 || origin < droppable[queue]
     }
 
+    /// What was released may not be on disk yet: the identifier is there before PUBREC goes out.
+    mutating func processEnded() {
+        for index in items.indices where items[index].isReleased && !items[index].isAnswered { items[index].mayComeAgain = true }
+    }
+
     // MARK: The broker
 
     /// PUBACK or PUBREC has come to the broker.
-    func acknowledged(_ origin: Int) -> Finding? {
+    mutating func acknowledged(_ origin: Int) -> Finding? {
         guard items.indices.contains(origin) else { return (.acknowledgedInOrder, "an answer to message \(origin), which never was") }
+        items[origin].isAnswered = true
         if items[origin].isReleased || mayBeDropped(origin) { return nil }
         // A repetition of what was released before is answered at once.
         let detail = items[origin].handedOver > 0 ? "and the application is still at it" : "and was never handed over"

@@ -47,6 +47,8 @@ extension DriverWorld {
     }
 
     private var fate: Fate {
+        // Nothing leaves a process that is gone.
+        if isDown { return .refused }
         guard settings.faults.contains(.dials), !isCalm else { return .opened }
         if machine.dice.chance(1, in: 12) { return machine.dice.chance(1, in: 3) ? .forgotten : .unanswered }
         return machine.dice.chance(1, in: 8) ? .refused : .opened
@@ -54,6 +56,7 @@ extension DriverWorld {
 
     private func open(_ wire: Wire) {
         guard let channel = wire.channel else { return }
+        if isDown { return machine.loop.enqueue { channel.connectFailed(IOError(errnoCode: 111, reason: "connect")) } }
         wire.isOpenAtBroker = true
         broker.connectionOpened(.init(wire.number), faults: brokerFaults(wire), at: machine.now)
         drainBroker()

@@ -146,6 +146,20 @@ final class Wire {
         machine.loop.enqueue { channel.wasReset() }
     }
 
+    /// The client's process is gone. What its kernel had taken may still arrive; a mute machine says nothing any more.
+    func orphan(isMute: Bool) {
+        if isMute {
+            toBroker.truncate(to: 0)
+            toBroker.isStalled = true
+        } else if machine.dice.chance(1, in: 2) {
+            toBroker.truncate(to: machine.dice.below(toBroker.count + 1))
+        }
+        toBroker.isEnding = true
+        moveToBroker()
+        toClient.truncate(to: 0)
+        reset()
+    }
+
     /// Both ends learn of it, each in its time; what was on its way is lost from some byte on.
     func cut() {
         toBroker.truncate(to: machine.dice.below(toBroker.count + 1))

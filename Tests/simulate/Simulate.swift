@@ -31,7 +31,9 @@ struct Simulate: AsyncParsableCommand {
         campaign.isDurable = durable
         if driver {
             campaign.kind = .driver
-            if durable || canary != nil || canaries { throw ValidationError("worlds with the real client have no store and no canaries") }
+            if durable || canary != nil || canaries {
+                throw ValidationError("worlds with the real client have a store or not by their seed, and no canaries")
+            }
         }
         campaign.faults = try only.isEmpty ? Faults.all.subtracting(faults(without)) : faults(only)
         if let canary {

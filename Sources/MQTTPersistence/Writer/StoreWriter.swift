@@ -34,8 +34,7 @@ package final class StoreWriter: Sendable {
 
     private enum Turn {
         case work(Int, Work, isFlush: Bool)
-        case wait(Duration?)
-        case end
+        case none(TurnEnd)
     }
 
     package static let shared = StoreWriter()
@@ -44,13 +43,17 @@ package final class StoreWriter: Sendable {
     private static let laziness = Duration.seconds(1)
 
     private let state = Mutex(State())
-    private let wakeUp = Mutex<WakeUp?>(nil)
+    /// Made with the first store.
+    private let thread: Mutex<(any WriterThread)?>
     private let firstRetry: Duration
     private let lastRetry: Duration
 
-    package init(firstRetry: Duration = .milliseconds(50), lastRetry: Duration = .seconds(5)) {
+    package init(
+        firstRetry: Duration = .milliseconds(50), lastRetry: Duration = .seconds(5), on thread: (any WriterThread)? = nil
+    ) {
         self.firstRetry = firstRetry
         self.lastRetry = lastRetry
+        self.thread = Mutex(thread)
     }
 
     /// Takes care of an open store.
@@ -58,9 +61,13 @@ package final class StoreWriter: Sendable {
     package func queue(
         for store: any SessionStore, _ report: @escaping @Sendable (StoreEvent) -> Void
     ) throws(MQTTError) -> StoreQueue {
-        try wakeUp.withLock { wakeUp throws(MQTTError) in
-            guard wakeUp == nil else { return }
-            do throws(FileFault) { wakeUp = try WakeUp() } catch { throw .cannotWrite(error) }
+        let thread = try thread.withLock { thread throws(MQTTError) in
+            if let thread { return thread }
+            do throws(FileFault) {
+                let new = try SystemWriterThread()
+                thread = new
+                return new as any WriterThread
+            } catch { throw .cannotWrite(error) }
         }
         let (number, isStarting) = state.withLock { state in
             defer { state.nextNumber += 1 }
@@ -68,12 +75,13 @@ package final class StoreWriter: Sendable {
             defer { state.isRunning = true }
             return (state.nextNumber, !state.isRunning)
         }
-        if isStarting, !startThread({ self.run() }) {
+        guard isStarting else { return StoreQueue(number, of: self) }
+        do throws(FileFault) { try thread.start { self.takeTurn(at: thread.now) } } catch {
             state.withLock { state in
                 state.works[number] = nil
                 state.isRunning = false
             }
-            throw .cannotWrite(FileFault("pthread_create", number: 0, text: "no thread can be started"))
+            throw .cannotWrite(error)
         }
         return StoreQueue(number, of: self)
     }
@@ -84,7 +92,7 @@ package final class StoreWriter: Sendable {
             defer { state.isWaiting = false }
             return state.isWaiting
         }
-        if isWaiting { wakeUp.withLock { $0 }?.signal() }
+        if isWaiting { thread.withLock { $0 }?.wakeUp() }
     }
 
     /// In place: the changes that wait are not copied.
@@ -97,16 +105,16 @@ package final class StoreWriter: Sendable {
 
     // MARK: The thread
 
-    private func run() {
-        let wakeUp = wakeUp.withLock { $0 }
-        while true {
-            switch state.withLock({ nextTurn(&$0, at: .now) }) {
-            case .work(let number, let work, let isFlush): perform(number, work, isFlush: isFlush)
-            case .wait(let duration): wakeUp?.wait(atMost: duration)
-            case .end: return
-            }
+    private func takeTurn(at now: ContinuousClock.Instant) -> TurnEnd {
+        switch state.withLock({ nextTurn(&$0, at: now) }) {
+        case .work(let number, let work, let isFlush):
+            perform(number, work, isFlush: isFlush)
+            return .another
+        case .none(let end): return end
         }
     }
+
+    private var now: ContinuousClock.Instant { thread.withLock { $0 }?.now ?? .now }
 
     /// Each store in turn.
     private func nextTurn(_ state: inout State, at now: ContinuousClock.Instant) -> Turn {
@@ -128,7 +136,7 @@ package final class StoreWriter: Sendable {
         }
         state.isRunning = !state.works.isEmpty
         state.isWaiting = state.isRunning
-        return state.isRunning ? .wait(next.map { now.duration(to: $0) }) : .end
+        return .none(state.isRunning ? .pause(next.map { now.duration(to: $0) }) : .last)
     }
 
     private func perform(_ number: Int, _ work: Work, isFlush: Bool) {
@@ -149,10 +157,11 @@ package final class StoreWriter: Sendable {
             case .everyCommit: work.changes.allSatisfy(\.isLazy) ? Self.laziness : nil
             case .interval(let interval): interval
             }
+        let now = now
         state.withLock { state in
             state.works[number]?.retryAt = nil
             state.works[number]?.failures = 0
-            let flushAt = isFlush || delay == nil ? nil : work.flushAt ?? delay.map { .now + $0 }
+            let flushAt = isFlush || delay == nil ? nil : work.flushAt ?? delay.map { now + $0 }
             state.works[number]?.flushAt = flushAt
         }
         // A flush that goes well again says so too: the session accepts nothing until it hears that the store can be written.
@@ -161,10 +170,11 @@ package final class StoreWriter: Sendable {
 
     private func failed(_ number: Int, _ work: Work, _ failure: MQTTError) {
         let delay = min(firstRetry * (1 << min(work.failures, 16)), lastRetry)
+        let then = now + delay
         state.withLock { state in
             guard var now = state.works[number] else { return }
             now.changes = work.changes + now.changes
-            now.retryAt = .now + delay
+            now.retryAt = then
             now.failures += 1
             state.works[number] = now
         }
