@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -138,6 +139,18 @@ class Outbox(unittest.TestCase):
         self.assertIn(b"nothing waits", errors)
         for words in (["--drop-first", "--flush"], ["--drop-first", "-t", "a", "-m", "b"]):
             self.assertEqual(self.publish(self.port, *words)[0], 64)
+
+    def test_a_message_that_cannot_be_dropped_on_disk_is_not_told_as_dropped(self):
+        self.assertEqual(self.publish(str(free_port()), "-t", "box/x", "-m", "x", "-q", "1")[0], 0)
+        size = max(entry.stat().st_size for entry in os.scandir(self.outbox))
+        # No file may grow: what is there can be read, and nothing can be added.
+        status, _, errors = run([mqttc(), "pub", "--outbox", self.outbox, "--drop-first"], restore_signals=False,
+                                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
+        self.assertEqual(status, 74, errors)
+        self.assertNotIn(b"dropped", errors)
+        subscriber = self.received(1)
+        self.assertEqual(self.publish(self.port, "--flush")[0], 0)
+        self.assertEqual(subscriber.end()[1], b"box/x 1 x\n")
 
     def test_a_topic_that_the_broker_rejects_is_named(self):
         status, _, errors = self.publish(self.port, "-t", "box/\a", "-m", "x", "-q", "1")

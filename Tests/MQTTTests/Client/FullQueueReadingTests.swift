@@ -64,4 +64,62 @@ import Testing
         try await running
         try await server.stop()
     }
+
+    /// What was granted beside it is given back: nobody asks for its messages.
+    @Test func aFilterThatIsRefusedBehindAFullQueueEndsTheScope() async throws {
+        let server = try await ScriptedBroker.start()
+        let client = try MQTTClient(settings(dialer: server.dialer) { $0.limits.receivedMessages = 2 })
+        async let running: Void = client.run()
+        let peer = try await server.accept(sessionPresent: true)
+        try await client.waitUntilOnline()
+        async let unsubscribed: [UInt8] = {
+            let subscribe = try await peer.packet(0x80)
+            for _ in 0..<40 { try await peer.send(publishPacket("t", [UInt8](repeating: 5, count: 100_000), qos: 0)) }
+            try await peer.send([0x90, 4, subscribe[2], subscribe[3], 0, 0x80])
+            let unsubscribe = try await peer.packet(0xA0)
+            try await peer.send([0xB0, 2, unsubscribe[2], unsubscribe[3]])
+            return unsubscribe
+        }()
+        let error = await failure {
+            try await client.subscribe(to: [Subscription("t"), Subscription("u")]) { messages in for try await _ in messages {} }
+        }
+        #expect(error?.code == .subscribeFailed)
+        #expect(try await Array(unsubscribed.dropFirst(4)) == [0, 1, 0x74])
+        await client.close()
+        try await running
+        try await server.stop()
+    }
+
+    /// A stream came with messages that are handed out before it, so nobody can have read it.
+    @Test(arguments: [true, false])
+    func aWaitAheadOfAStreamOfTheSameBatchIsTold(asBatches: Bool) async throws {
+        let server = try await ScriptedBroker.start()
+        let client = try MQTTClient(settings(dialer: server.dialer))
+        async let running: Void = client.run()
+        let peer = try await server.accept()
+        let count = 3 << 20
+        let stream = publishPacket("t", [UInt8](repeating: 5, count: count), qos: 0)
+        async let sent: Void = peer.send(publishPacket("t", [1], qos: 0) + publishPacket("t", [2], qos: 0) + stream)
+        var received = 0
+        func wait() async {
+            let error = await failure { try await client.ping() }
+            #expect(error?.code == .deliveryStalled)
+        }
+        func take(_ message: Message) async throws {
+            received += 1
+            guard message.payload.isStreamed else { return await wait() }
+            #expect(try await message.payload.collect(upTo: count).readableBytes == count)
+        }
+        if asBatches {
+            var batches = client.messages.batches.makeAsyncIterator()
+            while received < 3, let batch = try await batches.next() { for message in batch { try await take(message) } }
+        } else {
+            var messages = client.messages.makeAsyncIterator()
+            while received < 3, let message = try await messages.next() { try await take(message) }
+        }
+        try await sent
+        await client.close()
+        try await running
+        try await server.stop()
+    }
 }
