@@ -77,6 +77,7 @@ struct DriverPlan {
         broker.sessionsAreVolatile = true
         guard dice.chance(1, in: 2) else { return }
         store = dice.pick([.journal(segmentLimit: dice.pick([600, 4_000, 1 << 20])), .journal(segmentLimit: 4_000), .directory])
+        broker.sessionsAreVolatile = false
         slowness = faults.contains(.slowStore) ? dice.pick([0, 100 * microsecond, 5 * millisecond]) : 0
         configuration.limits.memoryBytes = dice.pick([0, 200, 16 << 20])
     }

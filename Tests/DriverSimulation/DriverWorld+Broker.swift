@@ -27,7 +27,9 @@ extension DriverWorld {
 
     private func brokerSends(_ bytes: [UInt8], _ number: Int) {
         guard number < DriverWorld.intruders, wires[number - 1].isOpenAtBroker else { return }
-        wires[number - 1].watch.sent(byBroker: bytes)
+        for (packetID, name) in wires[number - 1].watch.sent(byBroker: bytes) where staleIdentifiers.sent(packetID, epoch: epoch) {
+            receipts.excuse(Payloads.index(of: name))
+        }
         wires[number - 1].toClient.append(bytes)
         wires[number - 1].moveToClient()
     }

@@ -34,7 +34,8 @@ extension DriverWorld {
             do throws(MQTTError) {
                 let client = try MQTTClient(configuration(), eventLoopGroup: machine.loop)
                 disk.set(SimulatedDisk.Faults())
-                if !client.storeDamage.isEmpty { machine.fail(.storedSurvives, "damage: \(client.storeDamage)") }
+                // What was torn is nothing that anybody was told of: what was stored is looked for below.
+                if !isTorn, let damage = client.storeDamage.first { machine.fail(.storedSurvives, "damage: \(damage)") }
                 return client
             } catch {
                 guard disk.hasStopped else {
@@ -91,7 +92,9 @@ extension DriverWorld {
         for wire in wires where wire.isOpenAtClient && (wire.isOpenAtBroker || wire.channel?.isActive == true) {
             wire.orphan(isMute: kind != .kill && machine.dice.chance(1, in: 2))
         }
+        publishes.processEnded()
         receipts.processEnded()
+        staleIdentifiers.processEnded(epoch: epoch)
         // Its tasks are ended in an orderly way, since they cannot be taken away.
         for wait in endWaits { wait.resume() }
         endWaits = []
@@ -102,7 +105,9 @@ extension DriverWorld {
         var random = SeededGenerator(seed: machine.dice.bits())
         switch kind {
         case .kill: disk = disk.crashed(.everything, &random)
-        case .powerCut(let crash): disk = disk.crashed(crash, &random)
+        case .powerCut(let crash):
+            disk = disk.crashed(crash, &random)
+            isTorn = isTorn || crash == .anySectors
         }
         (crashAtWrite, storeFailures) = (nil, 0)
     }
@@ -118,16 +123,23 @@ extension DriverWorld {
 
     // MARK: The store
 
+    func storeBegins(_ changes: [StoreChange], _ process: Int) {
+        if process == self.process, !isDown { staleIdentifiers.attempt(changes) }
+    }
+
     func storeFailed(_ error: MQTTError, _ process: Int) -> MQTTError {
         guard process == self.process, !isDown else { return error }
+        isTorn = true
         if disk.hasStopped { crash(crashAtWrite ?? .powerCut(.nothing)) }
         storeFailures += 1
         machine.marks.hit(.storeFailure)
         return error
     }
 
-    func storeSucceeded(_ process: Int) {
-        if process == self.process, !isDown { storeFailures = 0 }
+    func storeSucceeded(_ changes: [StoreChange], _ process: Int) {
+        guard process == self.process, !isDown else { return }
+        storeFailures = 0
+        staleIdentifiers.succeed(changes)
     }
 
     /// A fault: the disk is full, or does not do what it should, for a while.

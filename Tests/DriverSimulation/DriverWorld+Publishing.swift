@@ -33,7 +33,7 @@ extension DriverWorld {
     private func makePayload(_ qos: QoS, mayStream: Bool = true) -> (index: Int, payload: Payload) {
         let isBig = mayStream && plan.bigShare > 0 && machine.dice.chance(plan.bigShare, in: 200)
         let size = isBig ? machine.dice.within(3_000...20_000) : payloadSize()
-        let index = publishes.begin(qos, size: size)
+        let index = publishes.begin(qos, size: size, process: process)
         let name = Payloads.name(direction: 1, qos, index)
         if isBig {
             let isBad = settings.faults.contains(.payloadLoss) && machine.dice.chance(1, in: 6)

@@ -59,6 +59,7 @@ extension DriverWorld {
                 try await client.run { [self] _ in
                     note(task, "runs the client with a body")
                     await untilEnding()
+                    note(task, "leaves the body of the client")
                 }
             } else {
                 try await client.run()
@@ -175,7 +176,8 @@ extension DriverWorld {
     }
 
     private func untilEnding() async {
-        guard !isEnding else { return }
-        await withCheckedContinuation { endWaits.append($0) }
+        await withCheckedContinuation { continuation in
+            if isEnding { continuation.resume() } else { endWaits.append(continuation) }
+        }
     }
 }

@@ -38,6 +38,8 @@ package final class DriverWorld: @unchecked Sendable {
     /// How often the client was started, with what was on the disk.
     var process = 0
     var disk = SimulatedDisk()
+    /// A crash or a failure has left part of a write.
+    var isTorn = false
     /// In a row.
     var storeFailures = 0
     /// What the crash is that waits for a write.
@@ -46,6 +48,7 @@ package final class DriverWorld: @unchecked Sendable {
     var endWaits: [CheckedContinuation<Void, Never>] = []
     var publishes = PublishLedger()
     var receipts: ReceiptLedger
+    var staleIdentifiers = StaleIdentifiers()
     var endedScopes = 0
 
     /// The faults have stopped, and nothing new is begun.

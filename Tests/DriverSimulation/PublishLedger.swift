@@ -8,7 +8,9 @@ struct PublishLedger {
     struct Item {
         var qos: QoS
         var size: Int
-        /// The place in the order of acceptance.
+        /// The one that accepted it.
+        var process: Int
+        /// The place in the order of acceptance. A process that finds nothing begins anywhere.
         var id: UInt64?
         var arrivals = 0
         var epoch = -1
@@ -18,6 +20,9 @@ struct PublishLedger {
         var isAccepted = false
         /// It was told so, or it shows: the store has it.
         var isStored = false
+        var mayBeLate = false
+        /// This process has it from an earlier one.
+        var isBack = false
         /// The application asked for its end.
         var isGivenUp = false
         var hasBadSource = false
@@ -31,8 +36,8 @@ struct PublishLedger {
     private(set) var accepted = 0
     private(set) var completed = 0
 
-    mutating func begin(_ qos: QoS, size: Int) -> Int {
-        items.append(Item(qos: qos, size: size))
+    mutating func begin(_ qos: QoS, size: Int, process: Int) -> Int {
+        items.append(Item(qos: qos, size: size, process: process))
         return items.count - 1
     }
 
@@ -96,6 +101,8 @@ struct PublishLedger {
             switch error.code {
             case .withdrawn, .evicted, .expired:
                 if error.code == .withdrawn, !items[index].isGivenUp { return (.oneOutcome, "nobody has withdrawn publish \(index)") }
+                // An earlier process may have sent it.
+                if items[index].isBack, error.fate == .unknown { return nil }
                 return hasNoEffect(index, "\(error.code)")
             case .abandoned: if !items[index].isGivenUp { return (.oneOutcome, "nobody has abandoned publish \(index)") }
             case .payloadUnavailable: if !items[index].hasBadSource { return (.oneOutcome, "the source of publish \(index) was good") }
@@ -110,26 +117,37 @@ struct PublishLedger {
 
     // MARK: Another process
 
+    /// What was to be removed may be there again: Assumptions.md.
+    mutating func processEnded() {
+        for index in items.indices where items[index].isWithoutEffect && items[index].qos != .atMostOnce {
+            items[index].isWithoutEffect = false
+            items[index].mayBeLate = true
+        }
+    }
+
     /// The new process says that it is still on its way. Its end may not have been written down, so that there is another one.
     mutating func comeBack(_ index: Int, id: UInt64?, _ qos: QoS, size: Int) -> Finding? {
         let item = items[index]
         if item.qos != qos || item.size != size { return (.payloadIntact, "publish \(index) is found with \(size) bytes at \(qos)") }
         if let known = item.id, known != id { return (.storedSurvives, "publish \(index) was accepted as \(known), and is \(id ?? 0)") }
         items[index].id = id
-        (items[index].isAccepted, items[index].isStored) = (true, true)
+        // Others may have gone ahead of what was to be removed, and is there again.
+        if item.outcome != nil { items[index].mayBeLate = true }
+        (items[index].isAccepted, items[index].isStored, items[index].isBack) = (true, true, true)
         (items[index].isWithoutEffect, items[index].outcome) = (false, nil)
         return nil
     }
 
     /// These are all that it has of what was before. What else was stored must have come to its end.
     mutating func resumed(_ found: Set<Int>, before count: Int, mayEvict: Bool, isWhole: Bool) -> Finding? {
-        for index in 0..<count where !found.contains(index) && items[index].qos != .atMostOnce && items[index].outcome == nil {
+        for index in 0..<count where !found.contains(index) && items[index].qos != .atMostOnce {
             let item = items[index]
+            if isWhole, item.arrivals == 0 { items[index].isWithoutEffect = true }
+            guard item.outcome == nil else { continue }
             if isWhole, item.isStored, item.arrivals == 0, !item.isGivenUp, !mayEvict {
                 return (.storedSurvives, "publish \(index) was stored, and is gone")
             }
             items[index].outcome = "gone"
-            if isWhole, item.arrivals == 0 { items[index].isWithoutEffect = true }
         }
         return nil
     }
@@ -137,11 +155,12 @@ struct PublishLedger {
     /// First arrivals are in the order of acceptance.
     func checkOrder() -> Finding? {
         for (qos, firsts) in firsts.enumerated() where qos > 0 {
-            var last: UInt64?
+            var last: (process: Int, id: UInt64)?
             for index in firsts {
-                guard let id = items[index].id else { continue }
-                if let last, id < last { return (.deliveredInOrder, "publish \(index), accepted as \(id), arrives behind \(last)") }
-                last = id
+                guard let id = items[index].id, !items[index].mayBeLate else { continue }
+                let place = (process: items[index].process, id: id)
+                if let last, place < last { return (.deliveredInOrder, "publish \(index), accepted as \(id), arrives behind \(last.id)") }
+                last = place
             }
         }
         return nil

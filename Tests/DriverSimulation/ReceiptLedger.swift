@@ -21,6 +21,8 @@ struct ReceiptLedger {
         var mayComeAgain = false
         /// PUBACK or PUBREC has come to the broker.
         var isAnswered = false
+        /// The client may take it for another one.
+        var isExcused = false
     }
 
     private(set) var items: [Item] = []
@@ -41,6 +43,7 @@ struct ReceiptLedger {
         return items.count - 1
     }
 
+    mutating func excuse(_ origin: Int) { items[origin].isExcused = true }
     mutating func owe(_ origin: Int) { items[origin].isOwed = true }
 
     // MARK: The application
@@ -75,7 +78,7 @@ struct ReceiptLedger {
     /// It was let go with a scope that was left in the ordinary way.
     func mayBeDropped(_ origin: Int) -> Bool {
         let queue = items[origin].queue
-        return dropsUnclaimed || leaving[queue] > 0 || origin < droppable[queue]
+        return items[origin].isExcused || dropsUnclaimed || leaving[queue] > 0 || origin < droppable[queue]
     }
 
     /// What was released may not be on disk yet: the identifier is there before PUBREC goes out.

@@ -31,14 +31,15 @@ final class SimulatedStore: SessionStore, @unchecked Sendable {
 
     func commit(_ changes: [StoreChange]) throws(MQTTError) {
         world.machine.interrupt()
+        world.storeBegins(changes, process)
         do throws(MQTTError) { try store.commit(changes) } catch { throw world.storeFailed(error, process) }
-        world.storeSucceeded(process)
+        world.storeSucceeded(changes, process)
         world.machine.interrupt()
     }
 
     func flush() throws(MQTTError) {
         do throws(MQTTError) { try store.flush() } catch { throw world.storeFailed(error, process) }
-        world.storeSucceeded(process)
+        world.storeSucceeded([], process)
     }
 
     func close() { store.close() }

@@ -246,17 +246,22 @@ struct WireWatch {
         return seen
     }
 
-    mutating func sent(byBroker bytes: [UInt8]) {
-        guard !isGarbled else { return }
+    /// Returns the QoS 2 messages among it.
+    mutating func sent(byBroker bytes: [UInt8]) -> [(packetID: UInt16, name: UInt64)] {
+        guard !isGarbled else { return [] }
         fromBroker += bytes
+        var exactlyOnce: [(packetID: UInt16, name: UInt64)] = []
         while let packet = Self.take(&fromBroker) {
             let qos = packet[0] >> 1 & 3
             guard packet[0] >> 4 == 3, qos > 0 else { continue }
             let start = Self.bodyStart(packet)
             let topicEnd = start + 2 + (Int(packet[start]) << 8 | Int(packet[start + 1]))
             let packetID = UInt16(packet[topicEnd]) << 8 | UInt16(packet[topicEnd + 1])
-            if let name = Payloads.name(of: packet[(topicEnd + 2)...]) { unanswered.append((packetID, name)) }
+            guard let name = Payloads.name(of: packet[(topicEnd + 2)...]) else { continue }
+            unanswered.append((packetID, name))
+            if qos == 2 { exactlyOnce.append((packetID, name)) }
         }
+        return exactlyOnce
     }
 
     private static func bodyStart(_ packet: [UInt8]) -> Int {

@@ -34,7 +34,8 @@ final class SharedRelease: Sendable {
 /// Collects what the application has released, until the event loop tells the session: many releases are one wake-up.
 final class ReleaseBox: Sendable {
     private let receipts = BusyMutex<[Receipt]>([])
-    private let keptBelow = Atomic<UInt64>(0)
+    private let fates = Mutex(LinkFates())
+    /// Nothing from here on is stale.
     private let staleBelow = Atomic<UInt64>(0)
     private let eventLoop: any EventLoop
     private let action = Mutex<Callback?>(nil)
@@ -89,10 +90,13 @@ final class ReleaseBox: Sendable {
     }
 
     /// The broker delivers again what was not acknowledged on the link before: QoS 1 messages below this receipt are dropped.
-    func markStale(below receipt: Receipt) { staleBelow.store(receipt, ordering: .releasing) }
+    func markStale(below receipt: Receipt) {
+        fates.withLock { $0.append(.comesAgain, below: receipt) }
+        staleBelow.store(receipt, ordering: .releasing)
+    }
 
     /// The broker has forgotten what it delivered before: nothing below this receipt comes again, ever.
-    func markKept(below receipt: Receipt) { keptBelow.store(receipt, ordering: .releasing) }
+    func markKept(below receipt: Receipt) { fates.withLock { $0.append(.isForgotten, below: receipt) } }
 
     /// Whether the message comes again, or came in part: it is not to be handed over.
     func isStale(_ received: Received) -> Bool {
@@ -104,6 +108,24 @@ final class ReleaseBox: Sendable {
     /// Whether the message comes again.
     func isStale(_ receipt: Receipt, _ qos: QoS) -> Bool {
         guard receipt != 0, qos == .atLeastOnce, receipt < staleBelow.load(ordering: .acquiring) else { return false }
-        return receipt >= keptBelow.load(ordering: .acquiring)
+        return fates.withLock { $0.fate(of: receipt) } == .comesAgain
     }
+}
+
+/// What becomes of the messages that a link left unacknowledged is decided once: by whether the next one finds the session.
+private struct LinkFates {
+    enum Fate { case comesAgain, isForgotten }
+
+    /// In ascending order, neighbours alternating.
+    private var ends: [(below: Receipt, fate: Fate)] = []
+    /// A message that waits through more losses of the session than this is handed over, though it may have come again.
+    private static let most = 64
+
+    mutating func append(_ fate: Fate, below receipt: Receipt) {
+        if ends.last?.fate == fate { ends.removeLast() }
+        ends.append((receipt, fate))
+        if ends.count > Self.most { ends.removeFirst(ends[0].fate == .comesAgain ? 1 : 2) }
+    }
+
+    func fate(of receipt: Receipt) -> Fate? { ends.first { receipt < $0.below }?.fate }
 }
