@@ -27,6 +27,7 @@ extension DriverWorld {
 
     private func brokerSends(_ bytes: [UInt8], _ number: Int) {
         guard number < DriverWorld.intruders, wires[number - 1].isOpenAtBroker else { return }
+        if bytes.starts(with: [0x20, 2, 0, 0]) { wires[number - 1].begunEpoch = epoch }
         for (packetID, name) in wires[number - 1].watch.sent(byBroker: bytes) where staleIdentifiers.sent(packetID, epoch: epoch) {
             receipts.excuse(Payloads.index(of: name))
         }
@@ -68,6 +69,7 @@ extension DriverWorld {
             case .connect(let isClean):
                 wire.isClean = isClean
                 if isClean { epoch += 1 }
+            case .more: if let epoch = wire.begunEpoch { staleIdentifiers.see(epoch: epoch) }
             case .acknowledgement(let name): check(receipts.acknowledged(Payloads.index(of: name)))
             case .disorder(let packetID): machine.fail(.acknowledgedInOrder, "PUBLISH \(packetID) is answered out of turn")
             case .disconnect: break

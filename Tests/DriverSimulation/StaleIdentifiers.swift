@@ -1,10 +1,11 @@
 import MQTTCore
 import MQTTPersistence
 
-/// Inbound identifiers on the disk that may be of a session that the broker has lost.
+/// Inbound identifiers that the client may know from a session that the broker has lost. What comes under them is taken for a repetition:
+/// Assumptions.md.
 ///
-/// A process that crashes before the loss is on disk leaves them to the next one, which cannot know: Assumptions.md. What comes under them
-/// is taken for a repetition.
+/// A client does not hear of the loss when its connection breaks ahead of CONNACK. A process that crashes before the loss is on disk
+/// leaves them to the next one.
 struct StaleIdentifiers {
     /// Those that may be on the disk.
     private var stored: Set<PacketID> = []
@@ -13,12 +14,18 @@ struct StaleIdentifiers {
     private var first: [PacketID: Int] = [:]
     /// For the process that runs.
     private var stale: Set<PacketID> = []
+    /// Sessions of the broker of whose beginning the client has heard.
+    private var seen: Set<Int> = []
+
+    /// Whoever goes on behind CONNACK has read it.
+    mutating func see(epoch: Int) { seen.insert(epoch) }
 
     /// Returns whether the message may be dropped.
     mutating func sent(_ packetID: PacketID, epoch: Int) -> Bool {
+        let before = last[packetID, default: epoch]
         last[packetID] = epoch
         if first[packetID] == nil { first[packetID] = epoch }
-        return stale.contains(packetID)
+        return stale.contains(packetID) || before < epoch && !seen.contains(epoch)
     }
 
     mutating func attempt(_ changes: [StoreChange]) {

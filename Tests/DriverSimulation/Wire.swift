@@ -16,6 +16,8 @@ final class Wire {
     /// The client's kernel knows that it was reset.
     private(set) var isKnownReset = false
     private var isEndReported = false
+    /// The broker's session that its CONNACK told the beginning of.
+    var begunEpoch: Int?
     /// CONNECT asked for an empty session.
     var isClean = false
     /// The broker keeps something back on it that it will never send.
@@ -214,6 +216,8 @@ struct WireWatch {
 
     enum Seen: Equatable {
         case connect(isClean: Bool)
+        /// Anything behind CONNECT.
+        case more
         /// PUBACK or PUBREC, for the message of this name.
         case acknowledgement(UInt64)
         /// One that is not for the next message in the order of arrival.
@@ -227,6 +231,7 @@ struct WireWatch {
         fromClient += bytes
         var seen: [Seen] = []
         while let packet = Self.take(&fromClient) {
+            if packet[0] >> 4 != 1 { seen.append(.more) }
             switch packet[0] >> 4 {
             case 1:
                 let start = Self.bodyStart(packet)
