@@ -105,12 +105,12 @@ extension World {
         drainBroker()
     }
 
-    /// The source of a payload fails, perhaps in the middle of its PUBLISH: the driver closes the connection and gives the
-    /// publish up.
+    /// The source of a payload fails, perhaps in the middle of its PUBLISH: the connection ends, whether the driver closes it or the
+    /// session does, and the publish is given up.
     private mutating func losePayload() {
         guard let index = outbound.someOpen(&dice) else { return }
         marks.hit(.payloadLoss)
-        if let link = currentLink {
+        if let link = currentLink, dice.chance(1, in: 2) {
             cut()
             closeAtClient(link)
         }

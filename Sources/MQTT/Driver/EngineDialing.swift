@@ -101,11 +101,6 @@ extension Engine {
         for connection in loop.value.opening where connection.link == link { connection.hangUp() }
     }
 
-    /// Ends a connection for a reason of our own.
-    func giveUp(_ link: Link, _ reason: String) {
-        if let connection = loop.value.connection, connection.link == link { connection.giveUp(reason) }
-    }
-
     /// The channel is there, but not active yet: it may have handshakes to go through.
     func opening(_ connection: ConnectionHandler) { loop.value.opening.append(connection) }
 

@@ -186,23 +186,14 @@ extension Engine {
     func abandon(_ serial: Serial, _ record: DeliveryRecord) -> Bool {
         if withdraw(serial, record) { return true }
         let error = MQTTError(.abandoned, .unknown, "the publish was given up; whether the broker has it is unknown")
-        let link = perform { state -> Link? in
-            let link = state.session.isOnTheWire(serial) ? state.session.phase.link : nil
-            state.fail(serial, error)
-            return link
-        }
-        guard record.hasEnded(with: .abandoned) else { return false }
-        // Nothing may follow a publish that was given up on the link that has it: its identifier may be anybody's by now.
-        if let link { eventLoop.execute { self.giveUp(link, "a publish that was sent on it was given up") } }
-        return true
+        perform { $0.fail(serial, error, at: now) }
+        return record.hasEnded(with: .abandoned)
     }
 
     /// Ends a publish whose source cannot be read, on whatever connection it was tried.
     func payloadUnavailable(_ serial: Serial?, _ error: MQTTError) {
         guard let serial else { return }
-        perform { state in
-            state.fail(serial, error)
-        }
+        perform { $0.fail(serial, error, at: now) }
     }
 
     // MARK: Requests
@@ -329,9 +320,9 @@ extension EngineState {
     }
 
     /// The publish cannot be sent any more.
-    mutating func fail(_ serial: Serial, _ error: MQTTError) {
+    mutating func fail(_ serial: Serial, _ error: MQTTError, at now: Instant) {
         guard let accepted = publishes[serial] else { return }
-        step(.abandon(serial), at: Instant(nanoseconds: 0))
+        step(.abandon(serial), at: now)
         // The session goes on with what PUBREC came for.
         guard aftermath.completions.contains(where: { $0.0 === accepted.record }) else { return }
         var error = error

@@ -21,6 +21,7 @@ extension LinkLoss {
             MQTTError(
                 .connectionRefused, .refusedByBroker, "the broker refused the connection: \(code.connectionRefusal)", reasonCode: code,
                 citation: "MQTT 3.1.1 section 3.2.2.3")
+        case .givenUp: MQTTError(.connectionLost, .unknown, "a publish that was sent on it was given up")
         case .local: .closed
         }
     }

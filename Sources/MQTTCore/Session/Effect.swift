@@ -116,6 +116,8 @@ package enum LinkLoss: Sendable, Equatable, BitwiseCopyable {
     case violation(ProtocolViolation)
     /// CONNACK with an error code.
     case refused(ReasonCode)
+    /// A publish that was on its way was given up.
+    case givenUp
     /// The application ended it.
     case local
 }

@@ -41,7 +41,7 @@ extension OutboundFlow {
     mutating func receivedStored(_ serial: Serial) -> Bool {
         guard let publish = publishes[serial], publish.state == .storingReceived else { return false }
         publishes[present: serial].state = .received
-        return !publish.marks.contains(.cutShort)
+        return true
     }
 
     enum PubcompOutcome: Equatable {

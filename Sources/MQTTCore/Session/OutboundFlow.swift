@@ -36,8 +36,6 @@ struct OutboundFlow: Sendable, Equatable {
         static let loading = Marks(rawValue: 16)
         /// The payload leaves memory as soon as it is stored.
         static let unloads = Marks(rawValue: 32)
-        /// Given up while its PUBLISH was being written: nothing may follow that on this link, which ends.
-        static let cutShort = Marks(rawValue: 64)
     }
 
     struct Publish: Sendable, Equatable {

@@ -46,6 +46,9 @@ extension OutboundFlow {
         case released
     }
 
+    /// Whether it was sent on the link that there is, or is just being written.
+    func isOnTheWire(_ serial: Serial) -> Bool { publishes[serial]?.marks.contains(.counted) ?? false }
+
     /// Gives up a publish that PUBREC has not come for: its payload cannot be sent again.
     ///
     /// At QoS 2 the broker may have got an earlier PUBLISH, and then keeps the identifier until PUBREL [MQTT-4.3.3-2]: a later
@@ -57,7 +60,6 @@ extension OutboundFlow {
             release(serial, isDurable: isDurable)
             leaveQueue(publish)
             publishes[present: serial].marks.insert(.givenUp)
-            if publish.marks.contains(.counted) { publishes[present: serial].marks.insert(.cutShort) }
             return .released
         case .storing, .queued, .sent, .storingAgain:
             complete(serial)

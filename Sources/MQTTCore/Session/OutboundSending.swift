@@ -16,7 +16,7 @@ extension OutboundFlow {
         while let serial = publishes.next(from: next), serial < perhapsSentEnd {
             next = serial + 1
             let publish = publishes[present: serial]
-            publishes[present: serial].marks.subtract([.counted, .cutShort])
+            publishes[present: serial].marks.remove(.counted)
             if publish.state == .received { released.append(serial) }
             if publish.state == .storingReceived {
                 publishes[present: serial].marks.insert(.counted)
@@ -45,7 +45,7 @@ extension OutboundFlow {
         var next = publishes.base
         while let serial = publishes.next(from: next), serial < perhapsSentEnd {
             next = serial + 1
-            publishes[present: serial].marks.subtract([.counted, .cutShort])
+            publishes[present: serial].marks.remove(.counted)
             let publish = publishes[present: serial]
             switch publish.state {
             case .received, .storingReceived:

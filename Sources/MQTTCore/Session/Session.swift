@@ -42,7 +42,7 @@ package struct Session: Sendable, Equatable {
         case .withdraw(let serial): withdraw(serial, into: &effects)
         case .evict(let serial): evict(serial, into: &effects)
         case .evictOldest(let qos): evict(outbound.evictable(qos), into: &effects)
-        case .abandon(let serial): abandon(serial, into: &effects)
+        case .abandon(let serial): abandon(serial, at: now, into: &effects)
         case .subscribe(let ticket, let filters): request(ticket, .subscribe(filters: filters), at: now, into: &effects)
         case .unsubscribe(let ticket): request(ticket, .unsubscribe, at: now, into: &effects)
         case .ping(let ticket): request(ticket, .ping, at: now, into: &effects)
@@ -151,8 +151,8 @@ package struct Session: Sendable, Equatable {
 
     // MARK: Losing the connection
 
-    /// Gives the connection up because of what the peer did or failed to do.
-    private mutating func fail(_ loss: LinkLoss, at now: Instant, into effects: inout Effects) {
+    /// Gives the connection up.
+    mutating func fail(_ loss: LinkLoss, at now: Instant, into effects: inout Effects) {
         guard let link = phase.link else { return }
         effects.append(.hangUp(link))
         lose(loss, at: now, into: &effects)

@@ -26,9 +26,14 @@ extension Session {
         pump(into: &effects)
     }
 
-    mutating func abandon(_ serial: Serial, into effects: inout Effects) {
+    /// Nothing may follow a publish that is given up on the link that has it, or a part of it: its identifier may be another's by now,
+    /// and PUBREL would go out ahead of its turn [MQTT-4.6.0-4].
+    mutating func abandon(_ serial: Serial, at now: Instant, into effects: inout Effects) {
         guard phase != .ended else { return }
-        drop(serial, outbound.abandon(serial, isDurable: configuration.isDurable), .withdrawn, into: &effects)
+        let isOnTheWire = outbound.isOnTheWire(serial)
+        let outcome = outbound.abandon(serial, isDurable: configuration.isDurable)
+        drop(serial, outcome, .withdrawn, into: &effects)
+        if outcome != .refused, isOnTheWire, case .online = phase { return fail(.givenUp, at: now, into: &effects) }
         pump(into: &effects)
     }
 

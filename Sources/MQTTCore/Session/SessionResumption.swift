@@ -27,9 +27,6 @@ extension Session {
     /// The next publish gets this number.
     package var outboundEnd: Serial { outbound.publishes.end }
 
-    /// Whether it takes a place on the connection that there is now: it was sent on it, or is just being written.
-    package func isOnTheWire(_ serial: Serial) -> Bool { outbound.publishes[serial]?.marks.contains(.counted) ?? false }
-
     /// Whether it has not come to its end.
     package func isUnfinished(_ serial: Serial) -> Bool {
         outbound.publishes[serial].map { !$0.marks.contains(.givenUp) } ?? false

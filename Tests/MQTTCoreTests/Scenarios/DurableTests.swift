@@ -10,6 +10,19 @@ struct DurableTests {
         }
     }
 
+    @Test func aPublishThatWasGivenUpIsReleasedOnTheNextLink() {
+        var it = DurableTests.online()
+        for _ in 0..<2 { it.publish(.exactlyOnce) }
+        it.on(.stored(upTo: 2))
+        it.receive(.pubrec(id(0)))
+        let end = it.on(.abandon(1))
+        #expect(end == [.completed(1, .withdrawn), .store(.givenUp(1), number: 4), .hangUp(1), .offline(.givenUp)])
+        #expect(it.receive(.pubrec(id(1))) == [], "PUBREL would go out ahead of the one before [MQTT-4.6.0-4]")
+        #expect(it.on(.stored(upTo: 4)) == [])
+        let released = it.connect(sessionPresent: true)
+        #expect(released.onTheWire == [.send(.pubrel(id(0))), .send(.pubrel(id(1)))])
+    }
+
     @Test func aPublishIsStoredBeforeItIsSent() {
         var it = DurableTests.online()
         #expect(it.publish(.atLeastOnce) == [.accepted(0), .store(.publish(0), number: 1)])

@@ -285,10 +285,9 @@ struct OutboundTests {
         for _ in 0..<3 { it.publish(.exactlyOnce) }
         it.receive(.pubrec(id(0)))
         #expect(it.on(.abandon(0)) == [])
-        #expect(it.on(.abandon(1)) == [.completed(1, .withdrawn)])
+        #expect(it.on(.abandon(1)) == [.completed(1, .withdrawn), .hangUp(1), .offline(.givenUp)])
         #expect(it.on(.abandon(1)) == [])
         #expect(it.on(.abandon(9)) == [])
-        it.cut()
         #expect(it.on(.abandon(2)) == [.completed(2, .withdrawn)])
         // The broker may have got either PUBLISH: their exchanges are ended for the sake of their identifiers.
         let pubrels = (0..<3 as Range<Serial>).map { Effect.send(.pubrel(id($0))) }
@@ -308,9 +307,9 @@ struct OutboundTests {
         var it = Scenario.online()
         it.publish(.exactlyOnce)
         it.publish(.atLeastOnce)
-        #expect(it.on(.abandon(0)) == [.completed(0, .withdrawn)])
+        #expect(it.on(.abandon(0)) == [.completed(0, .withdrawn), .hangUp(1), .offline(.givenUp)])
         #expect(it.on(.abandon(1)) == [.completed(1, .withdrawn)])
-        #expect(it.reconnect(sessionPresent: false) == [.online(sessionPresent: false)])
+        #expect(it.connect(sessionPresent: false) == [.online(sessionPresent: false)])
         #expect(it.reconnect(sessionPresent: true) == [.online(sessionPresent: true)])
     }
 
