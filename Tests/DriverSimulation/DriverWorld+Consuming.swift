@@ -115,7 +115,9 @@ extension DriverWorld {
         if known == nil, message.payload.isStreamed {
             // An iterator before this one has read some of it, and each byte can be read once.
             if message.qos == .atMostOnce { return }
-            (known, isWhole) = (unansweredName(message.packetID), false)
+            (known, isWhole) = (unansweredName(message.packetID, message.qos), false)
+            // Of a connection that is gone, in a session that was lost: its identifier is another's.
+            if known == nil { return }
         }
         guard let name = known else { return machine.fail(.payloadIntact, "a message of \(bytes.count) bytes is damaged") }
         let origin = Payloads.index(of: name)
@@ -133,9 +135,9 @@ extension DriverWorld {
         held.append(origin)
     }
 
-    private func unansweredName(_ packetID: UInt16) -> UInt64? {
+    private func unansweredName(_ packetID: UInt16, _ qos: QoS) -> UInt64? {
         for wire in wires.reversed() {
-            if let name = wire.watch.name(of: packetID) { return name }
+            if let name = wire.watch.name(of: packetID), Payloads.qos(of: name) == qos { return name }
         }
         return nil
     }

@@ -20,6 +20,7 @@ struct PublishLedger {
         var isAccepted = false
         /// It was told so, or it shows: the store has it.
         var isStored = false
+        /// Others may have gone ahead of it while it had no effect.
         var mayBeLate = false
         /// This process has it from an earlier one.
         var isBack = false
@@ -119,9 +120,9 @@ struct PublishLedger {
 
     /// What was to be removed may be there again: Assumptions.md.
     mutating func processEnded() {
-        for index in items.indices where items[index].isWithoutEffect && items[index].qos != .atMostOnce {
+        for index in items.indices where items[index].qos != .atMostOnce && items[index].arrivals == 0 {
+            if items[index].isWithoutEffect || items[index].outcome != nil { items[index].mayBeLate = true }
             items[index].isWithoutEffect = false
-            items[index].mayBeLate = true
         }
     }
 
@@ -131,8 +132,6 @@ struct PublishLedger {
         if item.qos != qos || item.size != size { return (.payloadIntact, "publish \(index) is found with \(size) bytes at \(qos)") }
         if let known = item.id, known != id { return (.storedSurvives, "publish \(index) was accepted as \(known), and is \(id ?? 0)") }
         items[index].id = id
-        // Others may have gone ahead of what was to be removed, and is there again.
-        if item.outcome != nil { items[index].mayBeLate = true }
         (items[index].isAccepted, items[index].isStored, items[index].isBack) = (true, true, true)
         (items[index].isWithoutEffect, items[index].outcome) = (false, nil)
         return nil
