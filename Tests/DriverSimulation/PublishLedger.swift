@@ -121,7 +121,9 @@ struct PublishLedger {
     /// What was to be removed may be there again: Assumptions.md.
     mutating func processEnded() {
         for index in items.indices where items[index].qos != .atMostOnce && items[index].arrivals == 0 {
-            if items[index].isWithoutEffect || items[index].outcome != nil { items[index].mayBeLate = true }
+            // Of a batch that was refused in the middle nobody knows what became of the others.
+            let item = items[index]
+            if item.isWithoutEffect || item.outcome != nil || !item.isAccepted { items[index].mayBeLate = true }
             items[index].isWithoutEffect = false
         }
     }
