@@ -63,6 +63,7 @@ extension DriverWorld {
             var iterator = messages.batches.makeAsyncIterator()
             while true {
                 release(&held)
+                order.asks(scopes: endedScopes)
                 note(task, "asks for a batch of \(queue.map { "down/\($0)" } ?? "the rest")")
                 guard let batch = try await iterator.next() else { return false }
                 for message in batch { try await take(message, &held, &order, queue) }
@@ -72,6 +73,7 @@ extension DriverWorld {
         var iterator = messages.makeAsyncIterator()
         while true {
             release(&held)
+            order.asks(scopes: endedScopes)
             note(task, "asks for a message of \(queue.map { "down/\($0)" } ?? "the rest")")
             guard let message = try await iterator.next() else { return false }
             try await take(message, &held, &order, queue)
@@ -130,7 +132,7 @@ extension DriverWorld {
             receipts.becomeWhole(origin)
         }
         if isFirst, !receipts.mayBeDropped(origin) {
-            check(order.note(origin, receipts.items[origin], scopes: queue == nil ? endedScopes : 0))
+            check(order.note(origin, receipts.items[origin], scopes: queue == nil ? endedScopes : nil))
         }
         held.append(origin)
     }
@@ -164,14 +166,18 @@ extension DriverWorld {
 }
 
 /// What one iterator hands out for the first time is in the order of sending, for each topic and QoS. What a scope has left behind comes
-/// when it ends, in between.
+/// when it ends, in between: at any time since the one before was asked for.
 struct HandOverOrder {
     private var last: [Int: (origin: Int, scopes: Int)] = [:]
+    private var scopesWhenAsked = 0
 
-    mutating func note(_ origin: Int, _ item: ReceiptLedger.Item, scopes: Int) -> (Invariant, String)? {
+    mutating func asks(scopes: Int) { scopesWhenAsked = scopes }
+
+    /// - Parameter scopes: How many have ended, for whoever gets what they leave behind.
+    mutating func note(_ origin: Int, _ item: ReceiptLedger.Item, scopes: Int?) -> (Invariant, String)? {
         let key = item.queue * 3 + Int(item.qos.rawValue)
-        defer { last[key] = (origin, scopes) }
-        guard let (before, scopesBefore) = last[key], before > origin, scopes == scopesBefore else { return nil }
+        defer { last[key] = (origin, scopes == nil ? 0 : scopesWhenAsked) }
+        guard let (before, scopesBefore) = last[key], before > origin, scopes ?? 0 == scopesBefore else { return nil }
         return (.deliveredInOrder, "message \(origin) is handed over behind \(before)")
     }
 }
