@@ -27,7 +27,8 @@ extension DriverWorld {
         do {
             try await client.subscribe(to: "down/\(queue)") { [self] messages in
                 let asBatches = machine.dice.chance(1, in: 3)
-                while try await consume(client, messages, queue, asBatches, task) {
+                let first = receipts.items.count
+                while try await consume(client, messages, queue, asBatches, first, task) {
                     // With another iterator: what the one before had not released comes again.
                     if isCalm || machine.dice.chance(2, in: 3) { continue }
                     if machine.dice.chance(1, in: 2) { throw Leaving() }
@@ -46,7 +47,7 @@ extension DriverWorld {
     /// Asks for everything that belongs to no scope.
     func collector(_ client: MQTTClient, _ task: Int) async {
         while !isEnding {
-            do { _ = try await consume(client, client.messages, nil, machine.dice.chance(1, in: 3), task) } catch {
+            do { _ = try await consume(client, client.messages, nil, machine.dice.chance(1, in: 3), 0, task) } catch {
                 machine.fail(.liveness, "asking for messages ends with \(error)")
             }
             await pause(1)
@@ -54,11 +55,12 @@ extension DriverWorld {
     }
 
     /// Returns whether there may be more for another iterator.
+    /// - Parameter first: The first message that was sent since there is somebody to get it.
     private func consume(
-        _ client: MQTTClient, _ messages: Messages, _ queue: Int?, _ asBatches: Bool, _ task: Int
+        _ client: MQTTClient, _ messages: Messages, _ queue: Int?, _ asBatches: Bool, _ first: Int, _ task: Int
     ) async throws -> Bool {
         var held: [Int] = []
-        var order = HandOverOrder()
+        var order = HandOverOrder(first: first)
         if asBatches {
             var iterator = messages.batches.makeAsyncIterator()
             while true {
@@ -168,8 +170,12 @@ extension DriverWorld {
 /// What one iterator hands out for the first time is in the order of sending, for each topic and QoS. What a scope has left behind comes
 /// when it ends, in between: at any time since the one before was asked for.
 struct HandOverOrder {
+    /// Messages from before that were in other hands may come late.
+    let first: Int
     private var last: [Int: (origin: Int, scopes: Int)] = [:]
     private var scopesWhenAsked = 0
+
+    init(first: Int) { self.first = first }
 
     mutating func asks(scopes: Int) { scopesWhenAsked = scopes }
 
@@ -178,6 +184,7 @@ struct HandOverOrder {
         let key = item.queue * 3 + Int(item.qos.rawValue)
         defer { last[key] = (origin, scopes == nil ? 0 : scopesWhenAsked) }
         guard let (before, scopesBefore) = last[key], before > origin, scopes ?? 0 == scopesBefore else { return nil }
+        if origin < first, before >= first { return nil }
         return (.deliveredInOrder, "message \(origin) is handed over behind \(before)")
     }
 }
