@@ -119,9 +119,7 @@ extension DriverWorld {
         if known == nil, message.payload.isStreamed {
             // An iterator before this one has read some of it, and each byte can be read once.
             if message.qos == .atMostOnce { return }
-            (known, isWhole) = (unansweredName(message.packetID, message.qos), false)
-            // Of a connection that is gone, in a session that was lost: its identifier is another's.
-            if known == nil { return }
+            (known, isWhole) = (receipts.name(message.qos, size: message.payload.count), false)
         }
         guard let name = known else { return machine.fail(.payloadIntact, "a message of \(bytes.count) bytes is damaged") }
         let origin = Payloads.index(of: name)
@@ -137,13 +135,6 @@ extension DriverWorld {
             check(order.note(origin, receipts.items[origin], scopes: queue == nil ? endedScopes : nil))
         }
         held.append(origin)
-    }
-
-    private func unansweredName(_ packetID: UInt16, _ qos: QoS) -> UInt64? {
-        for wire in wires.reversed() {
-            if let name = wire.watch.name(of: packetID), Payloads.qos(of: name) == qos { return name }
-        }
-        return nil
     }
 
     /// Nil: the connection was lost in the middle, and the message comes again.

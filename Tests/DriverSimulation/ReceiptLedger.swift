@@ -63,6 +63,11 @@ struct ReceiptLedger {
         return nil
     }
 
+    /// What is streamed is told by its size, when its beginning is gone.
+    func name(_ qos: QoS, size: Int) -> UInt64? {
+        items.lastIndex { $0.size == size && $0.qos == qos }.map { Payloads.name(direction: 2, qos, $0) }
+    }
+
     mutating func becomeWhole(_ origin: Int) { items[origin].isWhole = true }
 
     /// Whoever asks for the next message has done with the one before.

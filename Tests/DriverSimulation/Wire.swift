@@ -225,8 +225,6 @@ struct WireWatch {
         case disconnect
     }
 
-    func name(of packetID: UInt16) -> UInt64? { unanswered.first { $0.packetID == packetID }?.name }
-
     mutating func sent(byClient bytes: [UInt8]) -> [Seen] {
         fromClient += bytes
         var seen: [Seen] = []
