@@ -16,10 +16,10 @@ import Testing
     /// By what each may be found. A bug that something else trips over first is not found for its own sake.
     private let expected: [Canary: Set<Invariant>] = [
         .acknowledgesEarly: [.handedOverBeforeAcknowledged],
-        .dropsResend: [.liveness],
+        .dropsResend: [.liveness, .deliveredInOrder],
         .forgetsDuplicateFlag: [.duplicateFlag],
         .forgetsPubrel: [.liveness, .storedSurvives],
-        .reusesIdentifier: [.identifierFree, .exactlyOnce],
+        .reusesIdentifier: [.identifierFree, .exactlyOnce, .acknowledgementHonoured],
         .keepsStaleBytes: [.brokerViolation, .nothingSentOffline],
         .reportsStoredEarly: [.storedBeforeSent],
         .dropsReceived: [.atLeastOnce, .deliveredInOrder],

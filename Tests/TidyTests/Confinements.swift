@@ -37,6 +37,7 @@ private let uncheckedFiles: Set<String> = [
     "Tests/DriverSimulation/Machine.swift",
     "Tests/DriverSimulation/SimulatedChannel.swift",
     "Tests/DriverSimulation/SimulatedEventLoop.swift",
+    "Tests/DriverSimulation/SimulatedStore.swift",
     "Tests/SanitizerMutex/SanitizerMutex.swift",  // it is itself the Mutex, for the thread sanitizer only
 ]
 
