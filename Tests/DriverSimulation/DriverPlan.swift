@@ -25,11 +25,6 @@ struct DriverPlan {
     var isAttended: Bool
 
     // The disk
-    enum StoreKind {
-        case journal(segmentLimit: Int)
-        case directory
-    }
-
     /// Nil: the session is in memory.
     var store: StoreKind?
     /// Of the thread that writes the store.

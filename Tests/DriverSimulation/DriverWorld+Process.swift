@@ -57,8 +57,8 @@ extension DriverWorld {
             suspending: VirtualClock(world: self, isContinuous: false), continuous: VirtualClock(world: self, isContinuous: true))
         configuration.surroundings.random = { [machine] in machine.dice.bits() }
         configuration.surroundings.wallClock = { [machine] in 1_700_000_000_000 + machine.now / millisecond }
-        guard plan.store != nil else { return configuration }
-        configuration.session = .durable(id: DriverWorld.clientID, in: SimulatedStore(self, process: process + 1))
+        guard let store = plan.store else { return configuration }
+        configuration.session = .durable(id: DriverWorld.clientID, in: SimulatedStore(store, self, process: process + 1))
         configuration.surroundings.storeWriter = StoreWriter(on: SimulatedWriterThread(machine, slowness: plan.slowness))
         return configuration
     }

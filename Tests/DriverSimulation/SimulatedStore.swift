@@ -11,14 +11,10 @@ final class SimulatedStore: SessionStore, @unchecked Sendable {
     private let store: any SessionStore
     private let process: Int
 
-    init(_ world: DriverWorld, process: Int) {
+    init(_ kind: StoreKind, _ world: DriverWorld, process: Int) {
         self.world = world
         self.process = process
-        store =
-            switch world.plan.store {
-            case .journal(let segmentLimit)?: JournalSessionStore(at: "store", files: world.disk, segmentLimit: segmentLimit)
-            case .directory?, nil: DirectorySessionStore(at: "store", files: world.disk)
-            }
+        store = kind.makeStore(on: world.disk)
     }
 
     func open() throws(MQTTError) -> StoreContents { try store.open() }

@@ -26,7 +26,7 @@ struct Plan: Sendable {
     var readBuffer: Int
     var timerLateness: Int64
     var commitTime: Int64
-    var storage = Storage.Kind.journal(segmentLimit: 8 << 20)
+    var storage = StoreKind.journal(segmentLimit: 8 << 20)
     /// What does not fit in the queue makes room.
     var evicts = false
     var connectTimeout: Int64

@@ -1,15 +1,23 @@
-import DiskSimulation
+package import DiskSimulation
 import MQTTCore
-import MQTTPersistence
+package import MQTTPersistence
+
+/// Which of the stores a world has.
+package enum StoreKind: Sendable {
+    case journal(segmentLimit: Int)
+    case directory
+
+    package func makeStore(on disk: SimulatedDisk) -> any SessionStore {
+        switch self {
+        case .journal(let segmentLimit): JournalSessionStore(at: "store", files: disk, segmentLimit: segmentLimit)
+        case .directory: DirectorySessionStore(at: "store", files: disk)
+        }
+    }
+}
 
 /// The store of a durable session on its simulated disk, and what goes there and back, as the driver and the store's thread have it.
 struct Storage: Sendable {
-    enum Kind: Sendable {
-        case journal(segmentLimit: Int)
-        case directory
-    }
-
-    let kind: Kind
+    let kind: StoreKind
     var disk = SimulatedDisk()
     /// Nil while there is no process.
     var store: (any SessionStore)?
@@ -32,17 +40,12 @@ struct Storage: Sendable {
     var storedUpTo: UInt64 = 0
     var isBusy = false
 
-    init(_ kind: Kind) { self.kind = kind }
+    init(_ kind: StoreKind) { self.kind = kind }
 
     /// Nothing is to be said to the session any more: payloads of publishes that have ended meanwhile are still read.
     var isIdle: Bool { issued == storedUpTo && loads.isEmpty }
 
-    func makeStore() -> any SessionStore {
-        switch kind {
-        case .journal(let segmentLimit): JournalSessionStore(at: "store", files: disk, segmentLimit: segmentLimit)
-        case .directory: DirectorySessionStore(at: "store", files: disk)
-        }
-    }
+    func makeStore() -> any SessionStore { kind.makeStore(on: disk) }
 
     /// What is on its way to the disk is gone with the process; the disk stays.
     mutating func end() {
