@@ -151,17 +151,11 @@ class NullBroker:
     """Takes everything and acknowledges it, on a free port of the loopback interface."""
 
     def __init__(self, programs):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.process = subprocess.Popen(
             programs.paths["nullbroker"] + [str(self.port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.02)
-        raise SystemExit("the null broker does not start")
+        if not accepts(self.port):
+            raise SystemExit("the null broker does not start")
 
     def __enter__(self):
         return self
@@ -169,6 +163,22 @@ class NullBroker:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def accepts(port):
+    """Whether something listens there, within four seconds."""
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return True
+        time.sleep(0.02)
+    return False
 
 
 def median(results, key):

@@ -19,10 +19,11 @@ import sys
 import counts
 import durable
 import tables
+import tls
 from programs import HERE, OURS, NullBroker, Programs, median, needs, swift_product
 from scenarios import COUNTED, GROUPS
 
-OWN = {"durable": durable.durable, "start": durable.start}
+OWN = {"durable": durable.durable, "start": durable.start, "tls": tls.tls}
 KEYS = ("rate", "cpu_us_per_msg", "hwm_kb", "p50", "p99", "kb_per_conn", "threads")
 
 

@@ -124,6 +124,16 @@ def start(results):
     return rows_of(["in the store", "written without a broker", "a client with them is there in", "peak MiB"], rows)
 
 
+def over_tls(results):
+    rows = []
+    for name, found in results.items():
+        ours, theirs = found.get(OURS) or {}, found.get("mosq") or {}
+        rows.append([name, count(ours.get("rate")), count(theirs.get("rate")), times(ours.get("rate"), theirs.get("rate")),
+                     both(ours, theirs, "cpu_us_per_msg", 2), both(ours, theirs, "hwm_kb", 0, 1_024), one(ours, "secs", 2)])
+    return rows_of(["messages a second", "swift-mqtt", "libmosquitto", "times", "CPU us: ours / libmosquitto",
+                    "peak MiB: ours / libmosquitto", "seconds"], rows)
+
+
 def counts(results):
     peers = [peer for peer in NAMES if any(peer in found for found in results.values())]
     rows = []
@@ -140,9 +150,10 @@ def table(name, results):
     if name in GROUPS:
         kinds = {"rate": rates, "latency": latencies, "idle": idle, "growth": growth}
         return f"**{GROUPS[name].title}**\n\n{kinds[GROUPS[name].kind](results)}"
-    title = {"durable": "On disk before it counts", "start": "Starting with many messages in the store",
-             "counts": "Counted, not timed"}[name]
-    return f"**{title}**\n\n{ {'durable': durable, 'start': start, 'counts': counts}[name](results)}"
+    title, text = {
+        "durable": ("On disk before it counts", durable), "start": ("Starting with many messages in the store", start),
+        "tls": ("Over TLS, and 1 GiB in messages of 64 MiB", over_tls), "counts": ("Counted, not timed", counts)}[name]
+    return f"**{title}**\n\n{text(results)}"
 
 
 # MARK: The page

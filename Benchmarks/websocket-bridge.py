@@ -1,4 +1,4 @@
-"""A WebSocket server in front of a broker in plain TCP, for scripts/bench-tls: python3 websocket-bridge.py PORT BROKER-PORT
+"""A WebSocket server in front of a broker in plain TCP, for tls.py: python3 websocket-bridge.py PORT BROKER-PORT
 
 Bytes of the broker go out in frames of up to 256 KiB; those of the client are unmasked as one large number, which is quick in Python."""
 

@@ -86,9 +86,10 @@ private struct BrokerFuzz {
 
     private mutating func check(_ bytes: [UInt8], _ connection: Int) {
         guard var framer = framers[connection] else { return require(false, "bytes for connection \(connection), which never was") }
-        var buffer = ByteBuffer(bytes: bytes)
+        let buffer = ByteBuffer(bytes: bytes)
+        var position = 0
         do throws(ProtocolViolation) {
-            while try framer.next(&buffer) != nil {}
+            while try framer.next(buffer, buffer.readableBytesUInt8Span, &position) != nil {}
         } catch { require(false, "the broker sends \(bytes), which is a violation: \(error)") }
         require(!framer.isMidPacket, "the broker ends within a packet: \(bytes)")
         framers[connection] = framer

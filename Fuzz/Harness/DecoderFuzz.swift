@@ -27,7 +27,7 @@ func fuzzDecoder(_ bytes: [UInt8]) {
     require(whole == cut, "cut by \(seed) it reads \(cut), whole \(whole)")
     for item in whole.items {
         guard case .publish(let head, let topic, let payload, let isWhole) = item else { continue }
-        require(head.topic.count == topic.utf8.count, "the topic has another length")
+        require(head.topicLength == topic.utf8.count, "the topic has another length")
         require(isWhole == (payload.count == head.payloadLength), "the payload has another length")
         require(head.payloadOffset + head.payloadLength <= maximum, "the packet is larger than allowed")
         require((head.qos == .atMostOnce) == (head.packetID == 0), "an identifier and QoS do not agree")
@@ -39,39 +39,41 @@ private func read(_ pieces: [[UInt8]], _ maximum: Int) -> Reading {
     var framer = PacketFramer(maximumPacketSize: maximum)
     var reading = Reading()
     for piece in pieces {
-        var buffer = ByteBuffer(bytes: piece)
+        let buffer = ByteBuffer(bytes: piece)
+        var position = 0
         do throws(ProtocolViolation) {
-            while let frame = try framer.next(&buffer) { add(frame, buffer, framer.lastTopic, to: &reading) }
+            while let frame = try framer.next(buffer, buffer.readableBytesUInt8Span, &position) { add(frame, framer, buffer, to: &reading) }
         } catch {
             reading.violation = error
             return reading
         }
-        require(buffer.readableBytes == 0, "\(buffer.readableBytes) bytes were neither used nor kept")
+        require(buffer.readableBytes == position, "\(buffer.readableBytes - position) bytes were neither used nor kept")
     }
     reading.isMidPacket = framer.isMidPacket
     return reading
 }
 
-private func add(_ frame: PacketFramer.Frame, _ input: ByteBuffer, _ topic: String, to reading: inout Reading) {
+private func add(_ frame: PacketFramer.Frame, _ framer: PacketFramer, _ input: ByteBuffer, to reading: inout Reading) {
     switch frame {
     case .packet(let packet): reading.items.append(.packet(packet, codes: []))
-    case .suback(let packet, let codes): reading.items.append(.packet(packet, codes: codes))
-    case .publish(let head, let offset, let packet):
+    case .suback(let packet): reading.items.append(.packet(packet, codes: framer.codes))
+    case .publish(let head, let offset, let isInInput):
         // As the connection does it: the message is made of places in the buffer.
         var builder = ReceivedRunBuilder()
-        builder.append(head, 0, packet ?? input, offset: offset, isInput: packet == nil, topic: topic, most: 1)
+        builder.append(source: isInInput ? input : framer.packet, offset: offset, isInput: isInInput, topic: framer.lastTopic)
+        builder.append(head, 0, offset: offset)
         for run in builder.finish() {
             let message = run.message(at: run.indices.lowerBound)
             let payload = message.payload.buffer.map { Array($0.readableBytesView) } ?? []
             reading.items.append(.publish(head, topic: message.topic, payload: payload, isWhole: true))
         }
     case .publishHead(let head):
-        reading.items.append(.publish(head, topic: topic, payload: [], isWhole: false))
-    case .chunk(let chunk, let isLast):
+        reading.items.append(.publish(head, topic: framer.lastTopic, payload: [], isWhole: false))
+    case .chunk(let isLast):
         guard case .publish(let head, let topic, var payload, false) = reading.items.popLast() else {
             return require(false, "a chunk belongs to no message")
         }
-        payload += Array(chunk.readableBytesView)
+        payload += Array(framer.chunk.readableBytesView)
         reading.items.append(.publish(head, topic: topic, payload: payload, isWhole: isLast))
     }
 }

@@ -167,7 +167,7 @@ extension WireClient {
     private mutating func deliver(_ head: PublishHead, _ packet: ArraySlice<UInt8>) {
         let before = effects.count
         step(.packet(.publish(InboundPublish(qos: head.qos, packetID: head.packetID))))
-        let topic = packet.dropFirst(head.topic.lowerBound).prefix(head.topic.count)
+        let topic = packet.dropFirst(head.topicOffset).prefix(head.topicLength)
         for case .deliver(let receipt) in effects[before...] {
             delivered.append(
                 Delivered(

@@ -112,16 +112,18 @@ final class ConnectionHandler: ChannelDuplexHandler {
         // Out of the object, which would check each access at run time.
         var framer = PacketFramer(maximumPacketSize: 0)
         swap(&framer, &self.framer)
-        let (isDone, aftermath) = engine.core.state.withLock { state -> (Bool, Aftermath?) in
+        var position = 0
+        let (isDone, aftermath) = engine.core.state.withLock { [input] state -> (Bool, Aftermath?) in
             guard state.session.phase.link == link else { return (true, state.takeAftermath()) }
+            let bytes = input.readableBytesUInt8Span
             var isDone = false
             do throws(ProtocolViolation) {
                 for _ in 0..<Self.packetsPerLock {
-                    guard let frame = try framer.next(&input) else {
+                    guard let frame = try framer.next(input, bytes, &position) else {
                         isDone = true
                         break
                     }
-                    step(frame, input, framer.lastTopic, &state, at: now, &outcome)
+                    step(frame, framer, input, left: bytes.count - position, &state, at: now, &outcome)
                 }
             } catch {
                 state.dialFailure = otherProtocol.map { MQTTError(.protocolViolation, .notSent, $0.advice) }
@@ -132,25 +134,30 @@ final class ConnectionHandler: ChannelDuplexHandler {
             if !isAccepted, case .online = state.session.phase { isAccepted = true }
             return (isDone, state.takeAftermath())
         }
+        framer.forgetFrame()
         swap(&framer, &self.framer)
+        input.moveReaderIndex(forwardBy: position)
         engine.finish(aftermath)
         handOver(&outcome)
         return !isDone
     }
 
     private func step(
-        _ frame: PacketFramer.Frame, _ input: ByteBuffer, _ topic: String, _ state: inout EngineState, at now: Instant,
-        _ outcome: inout Outcome
+        _ frame: PacketFramer.Frame, _ framer: borrowing PacketFramer, _ input: ByteBuffer, left: Int, _ state: inout EngineState,
+        at now: Instant, _ outcome: inout Outcome
     ) {
         switch frame {
         case .packet(let packet): state.step(.packet(packet), at: now)
-        case .suback(let packet, let codes): state.suback(packet, codes: codes, at: now)
-        case .publish(let head, let offset, let packet):
+        case .suback(let packet): state.suback(packet, codes: framer.codes, at: now)
+        case .publish(let head, let offset, let isInInput):
             let publish = InboundPublish(qos: head.qos, packetID: head.packetID)
             guard case .deliver(let receipt) = state.publish(publish, at: now) else { return outcome.messages.passOver() }
-            let most = min(Self.packetsPerLock, input.readableBytes / (head.payloadOffset + head.payloadLength) + 1)
-            outcome.messages.append(
-                head, receipt, packet ?? input, offset: offset, isInput: packet == nil, topic: topic, most: most)
+            if outcome.messages.needsSource(head, isInput: isInInput) {
+                outcome.messages.append(
+                    source: isInInput ? input : framer.packet, offset: offset, isInput: isInInput, topic: framer.lastTopic)
+                outcome.messages.reserve(min(Self.packetsPerLock, left / (head.payloadOffset + head.payloadLength) + 1))
+            }
+            outcome.messages.append(head, receipt, offset: offset)
         case .publishHead(let head):
             let publish = InboundPublish(qos: head.qos, packetID: head.packetID, isComplete: false)
             guard case .deliver(let receipt) = state.publish(publish, at: now) else {
@@ -160,11 +167,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
             let stream = PayloadStream(count: head.payloadLength, gate: engine.gate)
             self.stream = stream
             let message = Message(
-                topic: topic, payload: Payload(.stream(stream)), qos: head.qos, retain: head.retain,
+                topic: framer.lastTopic, payload: Payload(.stream(stream)), qos: head.qos, retain: head.retain,
                 isDuplicate: head.isDuplicate, packetID: head.packetID)
             outcome.messages.append(Received(message: message, receipt: receipt))
-        case .chunk(let chunk, let isLast):
-            if let stream { outcome.chunks.append((stream, chunk)) }
+        case .chunk(let isLast):
+            if let stream { outcome.chunks.append((stream, framer.chunk)) }
             guard isLast else { return }
             stream = nil
             state.step(.payloadCompleted, at: now)

@@ -1,6 +1,8 @@
 internal import Synchronization
 
-/// The state of an accepted publish that its handles share.
+/// A publish that the session has accepted, as far as the driver has anything to do with it, and what its handles share.
+///
+/// Of a durable session, what is in the store alone has none, unless somebody holds its handle.
 final class DeliveryRecord: Sendable {
     /// Those who wait for it, and watch it: most publishes come to their end without any.
     private final class Audience {
@@ -30,11 +32,39 @@ final class DeliveryRecord: Sendable {
     }
 
     private struct State {
+        private(set) var topic = ""
+        private var qos = QoS.atLeastOnce
+        private var retain = false
+        private var correlationKey: String?
+        /// Nil: it is in the store, or the publish has come to its end.
+        var payload: Payload?
         var isStored: Bool
+        var wasSent = false
+        /// On an earlier connection than the one that it was sent on last.
+        var wasSentBefore = false
         var end: End?
         private var audience: Audience?
 
-        init(isStored: Bool) { self.isStored = isStored }
+        init(_ publication: Publication?, isStored: Bool) {
+            self.isStored = isStored
+            if let publication { load(publication) }
+        }
+
+        mutating func load(_ publication: Publication) {
+            (topic, qos, retain) = (publication.topic, publication.qos, publication.retain)
+            correlationKey = publication.correlationKey
+            payload = publication.payload
+        }
+
+        var publication: Publication? {
+            payload.map { Publication($0, to: topic, qos, retain: retain, correlationKey: correlationKey) }
+        }
+
+        func append(to outbound: inout OutboundBuffer, _ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool) {
+            guard let payload else { return }
+            let head = OutboundPublish(topic: topic, qos: qos, retain: retain, payloadLength: payload.count)
+            outbound.append(head, payload, packetID: packetID, isDuplicate: isDuplicate, serial: serial)
+        }
 
         var result: Result<Delivery.Outcome, MQTTError>? { end?.result }
 
@@ -66,7 +96,30 @@ final class DeliveryRecord: Sendable {
     private let state: Mutex<State>
 
     /// - Parameter isStored: Whether it is safe already.
-    init(isStored: Bool) { state = Mutex(State(isStored: isStored)) }
+    init(_ publication: Publication?, isStored: Bool) { state = Mutex(State(publication, isStored: isStored)) }
+
+    // MARK: The publish
+
+    var publication: Publication? { state.withLock { $0.publication } }
+    var wasSent: Bool { state.withLock { $0.wasSent } }
+    var wasSentBefore: Bool { state.withLock { $0.wasSentBefore } }
+
+    /// Its payload is in the store, and need not be in memory.
+    func unload() { _ = state.withLock { $0.payload.take() } }
+
+    func load(_ publication: Publication) { state.withLock { $0.load(publication) } }
+
+    /// Nothing is sent of what is in the store alone: the session asks for it first.
+    func send(_ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool, to outbound: inout OutboundBuffer) {
+        state.withLock { state in
+            guard state.payload != nil else { return }
+            state.wasSentBefore = state.wasSent
+            state.wasSent = true
+            state.append(to: &outbound, serial, packetID, isDuplicate)
+        }
+    }
+
+    // MARK: Its end
 
     var isStored: Bool { state.withLock { $0.isStored } }
     /// Nil while it is under way.
@@ -128,18 +181,19 @@ final class DeliveryRecord: Sendable {
     }
 
     func acknowledge(_ code: ReasonCode) {
-        let isAwaited = state.withLock { state in
+        // The payload goes when the lock has been given back: a source is the application's.
+        let (isAwaited, _) = state.withLock { state in
             if state.end == nil { state.end = .acknowledged(code) }
-            return state.isAwaited
+            return (state.isAwaited, state.payload.take())
         }
         if isAwaited { resolve(.success(Delivery.Outcome(reasonCode: code))) }
     }
 
     /// The first call counts.
     func resolve(_ result: Result<Delivery.Outcome, MQTTError>) {
-        let (completion, stored, observers) = state.withLock { state in
+        let (completion, stored, observers, _) = state.withLock { state in
             if state.end == nil { state.end = End(result) }
-            return (state.completion, state.takeStored(), state.takeObservers())
+            return (state.completion, state.takeStored(), state.takeObservers(), state.payload.take())
         }
         completion?.resolve(result)
         stored?.resolve(result.map { _ in })

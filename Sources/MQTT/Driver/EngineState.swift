@@ -27,6 +27,8 @@ struct EngineState {
     var reactions: [ConnectRefusal: ReconnectPolicy.Reaction] = [:]
     /// What the step at hand has shown about the next attempt.
     private var reaction: Reaction?
+    /// Looked at in each step, which is not to copy the reaction.
+    private var hasReaction = false
     /// Whether the client ends when each broker failed once, and none was ever reached.
     var endsWithoutSuccess = false
     private enum Reaction {
@@ -38,7 +40,7 @@ struct EngineState {
     private var effects = Effects()
     var outbound = OutboundBuffer()
     /// By serial number, as the session counts them.
-    var publishes: PagedRing<Accepted>
+    var publishes: PagedRing<DeliveryRecord>
     /// Of a durable session, until it ends.
     var store: StoreLink?
     /// In milliseconds since 1970.
@@ -75,10 +77,9 @@ struct EngineState {
     /// Why the last one was lost.
     private var lastLoss: MQTTError?
 
-    /// The topic that was checked last.
-    var checkedTopic = ""
+    var checkedTopic = CheckedTopic()
     /// What a step is about.
-    private var submission: Publication?
+    private var submission: DeliveryRecord?
     private var submitted: Submitted?
     private var disposal: Disposal?
     private var subackCodes: [UInt8] = []
@@ -95,15 +96,20 @@ struct EngineState {
     mutating func step(_ event: Event, at now: Instant) {
         self.now = now
         session.step(event, at: now, into: &effects)
-        // The list is taken out so that carrying an effect out may change the state.
-        for effect in effects.list { carryOut(effect) }
+        // One after the other, so that carrying an effect out may change the state, and nothing has to be counted.
+        var index = 0
+        while index < effects.list.count {
+            carryOut(effects.list[index])
+            index += 1
+        }
         effects.removeAll()
-        if let reaction { react(reaction, at: now) }
+        if hasReaction { react(at: now) }
     }
 
-    private mutating func react(_ reaction: Reaction, at now: Instant) {
-        self.reaction = nil
-        switch reaction {
+    private mutating func react(at now: Instant) {
+        hasReaction = false
+        switch reaction.take() {
+        case nil: break
         case .pace(let pace): step(.pace(pace), at: now)
         case .end(let error):
             endError = error
@@ -113,27 +119,20 @@ struct EngineState {
 
     /// A publish of QoS 0: no other effect can come of it.
     mutating func transmit(_ write: (inout OutboundBuffer) -> Void) -> Submitted {
-        session.step(.publish(qos: .atMostOnce, queuedBytes: 0), at: now, into: &effects)
-        defer { effects.removeAll() }
-        switch effects.list.first {
-        case .refused(let refusal): return .refused(refusal)
-        case .transmit:
+        if session.phase.passesAtMostOnce {
             write(&outbound)
             return .transmitted(link, position: outbound.appended)
-        default: return .refused(.closed)
         }
-    }
-
-    /// Whether the topic is the one that was checked last.
-    func isKnown(_ topic: String) -> Bool {
-        // Equal strings of as many bytes are the same to the rules, however they are composed.
-        !topic.isEmpty && topic.utf8.count == checkedTopic.utf8.count && topic == checkedTopic
+        session.step(.publish(qos: .atMostOnce, queuedBytes: 0), at: now, into: &effects)
+        defer { effects.removeAll() }
+        if case .refused(let refusal) = effects.list.first { return .refused(refusal) }
+        return .refused(.closed)
     }
 
     /// Accepts a publish of QoS 1 or 2, or refuses it.
-    mutating func submit(_ publication: Publication, at now: Instant) -> Submitted {
-        submission = publication
-        step(.publish(qos: publication.qos, queuedBytes: publication.queuedBytes), at: now)
+    mutating func submit(_ record: DeliveryRecord, _ qos: QoS, queuedBytes: Int, at now: Instant) -> Submitted {
+        submission = record
+        step(.publish(qos: qos, queuedBytes: queuedBytes), at: now)
         submission = nil
         defer { submitted = nil }
         return submitted ?? .refused(.closed)
@@ -148,6 +147,7 @@ struct EngineState {
 
     /// What to do with the message of a PUBLISH. Nil when the session does not take it.
     mutating func publish(_ publish: InboundPublish, at now: Instant) -> Disposal? {
+        if publish.qos == .atMostOnce, session.phase.passesAtMostOnce { return .deliver(0) }
         step(.packet(.publish(publish)), at: now)
         defer { disposal = nil }
         return disposal
@@ -203,16 +203,14 @@ struct EngineState {
     }
 
     private mutating func accept(_ serial: Serial) {
-        guard let submission = submission.take() else { return }
-        let record = DeliveryRecord(isStored: store == nil)
-        topics?.accepted(serial, submission.qos, submission.topic)
-        publishes.insert(Accepted(publication: submission, record: record), at: serial)
+        guard let record = submission.take() else { return }
+        if topics != nil, let publication = record.publication { topics?.accepted(serial, publication.qos, publication.topic) }
+        publishes.insert(record, at: serial)
         submitted = .accepted(serial, record)
     }
 
     private mutating func sendPublish(_ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool) {
-        guard publishes.contains(serial) else { return }
-        publishes[present: serial].send(serial, packetID, isDuplicate, to: &outbound)
+        publishes[serial]?.send(serial, packetID, isDuplicate, to: &outbound)
     }
 
     private mutating func sendRequest(_ ticket: Ticket, _ packetID: PacketID) {
@@ -227,11 +225,11 @@ struct EngineState {
     }
 
     private mutating func complete(_ serial: Serial, _ completion: Completion) {
-        if let accepted = publishes.remove(serial) {
+        if let record = publishes.remove(serial) {
             if case .acknowledged(let code) = completion {
-                aftermath.acknowledged.append((accepted.record, code))
+                aftermath.acknowledged.append((record, code))
             } else {
-                aftermath.completions.append((accepted.record, completion.result(store?.failure)))
+                aftermath.completions.append((record, completion.result(store?.failure)))
             }
         }
         resumeQueueWait()
@@ -239,8 +237,8 @@ struct EngineState {
     }
 
     private mutating func interrupt(_ serial: Serial, _ error: MQTTError) {
-        guard let accepted = publishes[serial] else { return }
-        aftermath.interruptions.append((accepted.record, error))
+        guard let record = publishes[serial] else { return }
+        aftermath.interruptions.append((record, error))
     }
 
     private mutating func resolve(_ ticket: Ticket, _ resolution: Resolution) {
@@ -263,6 +261,7 @@ struct EngineState {
         }
         if !session.attemptIsUnderWay { resumeAttemptWait() }
         reaction = reaction(to: error, wasOnline: wasOnline)
+        hasReaction = reaction != nil
         note(wasOnline ? .offline(error, unsentBytes: unsent) : .attemptFailed(error))
     }
 
@@ -297,12 +296,12 @@ struct EngineState {
         _ = discardOutbound()
         var unstored: [DeliveryRecord] = []
         var suspended: [(DeliveryRecord, MQTTError)] = []
-        for accepted in publishes.numbers().compactMap({ publishes[$0] }) {
-            if store != nil, !accepted.record.isStored {
-                unstored.append(accepted.record)
+        for record in publishes.numbers().compactMap({ publishes[$0] }) {
+            if store != nil, !record.isStored {
+                unstored.append(record)
             } else {
-                let error = store == nil ? LinkLoss.suspended(wasSent: accepted.wasSent) : LinkLoss.suspendedInStore
-                suspended.append((accepted.record, error))
+                let error = store == nil ? LinkLoss.suspended(wasSent: record.wasSent) : LinkLoss.suspendedInStore
+                suspended.append((record, error))
             }
         }
         publishes.removeAll()

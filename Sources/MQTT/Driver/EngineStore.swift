@@ -100,20 +100,20 @@ extension EngineState {
     /// A publish is safe. Unless somebody holds its handle, there is nobody to tell later.
     mutating func stored(_ serial: Serial) {
         guard publishes.contains(serial) else { return }
-        if isKnownUniquelyReferenced(&publishes[present: serial].record) {
-            publishes[present: serial].record.stored()
+        if isKnownUniquelyReferenced(&publishes[present: serial]) {
+            publishes[present: serial].stored()
         } else {
-            aftermath.stored.append(publishes[present: serial].record)
+            aftermath.stored.append(publishes[present: serial])
         }
     }
 
     /// A publish is in the store now, so that its payload need not be in memory.
     mutating func unload(_ serial: Serial) {
-        guard var accepted = publishes.remove(serial) else { return }
+        guard var record = publishes.remove(serial) else { return }
         // Nobody holds the handle: then nothing is left to be told.
-        if isKnownUniquelyReferenced(&accepted.record) { return }
-        accepted.publication = nil
-        publishes.insert(accepted, at: serial)
+        if isKnownUniquelyReferenced(&record) { return }
+        record.unload()
+        publishes.insert(record, at: serial)
     }
 
     mutating func loaded(_ serial: Serial, _ result: Result<Publication, MQTTError>, at now: Instant) {
@@ -121,10 +121,10 @@ extension EngineState {
         case .success(let publication):
             // It may have been dropped meanwhile.
             guard session.isUnfinished(serial), session.phase != .ended else { return }
-            if publishes.contains(serial) {
-                publishes[present: serial].publication = publication
+            if let record = publishes[serial] {
+                record.load(publication)
             } else {
-                publishes.insert(Accepted(publication: publication, record: DeliveryRecord(isStored: true)), at: serial)
+                publishes.insert(DeliveryRecord(publication, isStored: true), at: serial)
             }
             step(.loaded(serial), at: now)
         case .failure: step(.unreadable(serial), at: now)
@@ -134,9 +134,9 @@ extension EngineState {
     /// The handle of a publish that is on its way. Made when there is none.
     mutating func record(of serial: Serial) -> DeliveryRecord? {
         guard session.isUnfinished(serial), session.phase != .ended else { return nil }
-        if let known = publishes[serial] { return known.record }
-        let record = DeliveryRecord(isStored: true)
-        publishes.insert(Accepted(publication: nil, record: record), at: serial)
+        if let known = publishes[serial] { return known }
+        let record = DeliveryRecord(nil, isStored: true)
+        publishes.insert(record, at: serial)
         return record
     }
 }

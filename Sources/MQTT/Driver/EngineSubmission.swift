@@ -9,11 +9,11 @@ extension Engine {
     func submitAtOnce(_ payload: Payload, to topic: String, retain: Bool) throws(MQTTError) -> Delivery? {
         guard !hasProfile, case .buffer(let buffer) = payload.storage, buffer.readableBytes <= Self.uncheckedPayload else { return nil }
         let (submitted, wakes) = try core.state.withLock { state throws(MQTTError) -> (EngineState.Submitted?, Bool) in
-            if !state.isKnown(topic) {
+            if !state.checkedTopic.is(topic) {
                 try Publication(payload, to: topic, retain: retain).check()
-                state.checkedTopic = topic
+                state.checkedTopic = CheckedTopic(topic)
             }
-            guard hasRoom(state) else { return (nil, false) }
+            guard hasRoom(state.outbound.bufferedBytes) else { return (nil, false) }
             return (state.transmit(buffer, to: topic, retain: retain), state.needsFlush())
         }
         if wakes { wake() }
@@ -25,9 +25,11 @@ extension Engine {
 
     /// Accepts or refuses, in call order.
     func submit(_ publication: Publication) throws(MQTTError) -> Delivery {
+        // Made outside of the lock.
+        let record = record(publication)
         let (submitted, aftermath, wakes) = try core.state.withLock { state throws(MQTTError) in
             try check(publication, &state)
-            return (submit(publication, &state), state.takeAftermath(), state.needsFlush())
+            return (submit(publication, record, &state), state.takeAftermath(), state.needsFlush())
         }
         finish(aftermath)
         if wakes { wake() }
@@ -41,7 +43,7 @@ extension Engine {
             var results: [(EngineState.Submitted?, QoS)] = []
             results.reserveCapacity(batch.count)
             for publication in batch {
-                let submitted = submit(publication, &state)
+                let submitted = submit(publication, record(publication), &state)
                 results.append((submitted, publication.qos))
                 guard submitted?.isTaken == true else { break }
             }
@@ -55,15 +57,20 @@ extension Engine {
         return deliveries
     }
 
+    /// What a publish that is accepted becomes. Of QoS 0 nothing is kept.
+    private func record(_ publication: Publication) -> DeliveryRecord? {
+        publication.qos == .atMostOnce ? nil : DeliveryRecord(publication, isStored: !isDurable)
+    }
+
     /// Nil: there is no room in the outbound buffer, and nothing happened.
-    private func submit(_ publication: Publication, _ state: inout EngineState) -> EngineState.Submitted? {
-        guard publication.qos != .atMostOnce else {
-            return hasRoom(state) ? state.transmit(publication) : nil
+    private func submit(_ publication: Publication, _ record: DeliveryRecord?, _ state: inout EngineState) -> EngineState.Submitted? {
+        guard let record else {
+            return hasRoom(state.outbound.bufferedBytes) ? state.transmit(publication) : nil
         }
         let now = now
-        let submitted = state.submit(publication, at: now)
+        let submitted = state.submit(record, publication.qos, queuedBytes: publication.queuedBytes, at: now)
         guard case .refused(.tooManyRequests) = submitted else { return submitted }
-        return state.makeRoom(for: publication, configuration.whenQueueIsFull, at: now) ?? submitted
+        return state.makeRoom(for: publication, record, configuration.whenQueueIsFull, at: now) ?? submitted
     }
 
     /// A payload up to this size fits in a packet, whatever the topic.
@@ -72,12 +79,12 @@ extension Engine {
     /// Most publishes are of the same few topics, and small: of those nothing is left to be checked.
     private func check(_ publication: Publication, _ state: inout EngineState) throws(MQTTError) {
         if !hasProfile, publication.correlationKey == nil, case .buffer(let buffer) = publication.payload.storage,
-            buffer.readableBytes <= Self.uncheckedPayload, state.isKnown(publication.topic)
+            buffer.readableBytes <= Self.uncheckedPayload, state.checkedTopic.is(publication.topic)
         {
             return
         }
         try check(publication)
-        state.checkedTopic = publication.topic
+        state.checkedTopic = CheckedTopic(publication.topic)
     }
 
     /// A durable session writes the payload to its store when it accepts it.
@@ -112,7 +119,8 @@ extension Engine {
                         wasEmpty = true
                     }
                 case .tooManyRequests:
-                    guard let room = core.state.withLock({ state in hasRoom(state) ? nil : state.waitForRoom() }) else { continue }
+                    let wait = core.state.withLock { state in hasRoom(state.outbound.bufferedBytes) ? nil : state.waitForRoom() }
+                    guard let room = wait else { continue }
                     try await waitToSend(room)
                 case .down where configuration.requestsWait:
                     // Until the attempt has succeeded or failed.
@@ -145,7 +153,7 @@ extension Engine {
         }
     }
 
-    private func hasRoom(_ state: borrowing EngineState) -> Bool { state.outbound.bufferedBytes < configuration.limits.outboundBytes }
+    private func hasRoom(_ bufferedBytes: Int) -> Bool { bufferedBytes < configuration.limits.outboundBytes }
 
     private func waitForQueue(_ wait: Eventual<Void>) async throws(MQTTError) {
         do throws(MQTTError) {
@@ -321,14 +329,14 @@ extension EngineState {
 
     /// The publish cannot be sent any more.
     mutating func fail(_ serial: Serial, _ error: MQTTError, at now: Instant) {
-        guard let accepted = publishes[serial] else { return }
+        guard let record = publishes[serial] else { return }
         step(.abandon(serial), at: now)
         // The session goes on with what PUBREC came for.
-        guard aftermath.completions.contains(where: { $0.0 === accepted.record }) else { return }
+        guard aftermath.completions.contains(where: { $0.0 === record }) else { return }
         var error = error
-        if accepted.wasSentBefore { error.fate = .unknown }
-        aftermath.completions.removeAll { $0.0 === accepted.record }
-        aftermath.completions.append((accepted.record, .failure(error)))
+        if record.wasSentBefore { error.fate = .unknown }
+        aftermath.completions.removeAll { $0.0 === record }
+        aftermath.completions.append((record, .failure(error)))
     }
 }
 

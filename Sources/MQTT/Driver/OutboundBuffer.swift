@@ -51,7 +51,7 @@ struct OutboundBuffer {
 
     mutating func append(_ head: OutboundPublish, _ payload: ByteBuffer, packetID: PacketID, isDuplicate: Bool) {
         guard payload.readableBytes > Self.copiedPayload else {
-            return append(length: head.encodedLength + payload.readableBytes) { writer in
+            return append(length: head.packetLength) { writer in
                 head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer)
                 unsafe payload.withUnsafeReadableBytes { unsafe writer.bytes($0) }
             }

@@ -2,14 +2,17 @@ internal import NIOCore
 
 /// Cuts the stream of received bytes into packets. Memory stays bounded: a large payload passes through in chunks.
 struct PacketFramer {
-    enum Frame {
+    /// Numbers alone: what has memory of its own is in the framer until the next frame.
+    enum Frame: BitwiseCopyable {
         case packet(InboundPacket)
-        case suback(InboundPacket, codes: [UInt8])
-        /// Its payload is at `offset` of the input; or of the packet, when that is in a buffer of its own. The topic is `lastTopic`.
-        case publish(PublishHead, offset: Int, packet: ByteBuffer?)
+        /// Its return codes are `codes`.
+        case suback(InboundPacket)
+        /// Its payload is at `offset` of the input, or else of `packet`. The topic is `lastTopic`.
+        case publish(PublishHead, offset: Int, isInInput: Bool)
         /// The head of a PUBLISH whose payload follows in chunks. The topic is `lastTopic`.
         case publishHead(PublishHead)
-        case chunk(ByteBuffer, isLast: Bool)
+        /// More of its payload is in `chunk`.
+        case chunk(isLast: Bool)
     }
 
     /// A payload up to this size is handed over whole, a larger one in chunks.
@@ -21,40 +24,69 @@ struct PacketFramer {
     private var carry = ByteBuffer()
     private var payloadLeft = 0
     private(set) var lastTopic = ""
+    /// A packet that came in several reads.
+    private(set) var packet = ByteBuffer()
+    private(set) var chunk = ByteBuffer()
+    private(set) var codes: [UInt8] = []
 
     init(maximumPacketSize: Int) { decoder = PacketDecoder(maximumPacketSize: maximumPacketSize) }
 
     var isMidPacket: Bool { carry.readableBytes > 0 || payloadLeft > 0 }
 
-    /// The next frame, or nil when more bytes are needed. Consumes `input` as far as it is used or kept.
-    mutating func next(_ input: inout ByteBuffer) throws(ProtocolViolation) -> Frame? {
-        if payloadLeft > 0 { return nextChunk(&input) }
-        if carry.readableBytes == 0 {
-            if let frame = try decode(&input) { return frame }
-            carry.writeBuffer(&input)
-            return nil
-        }
+    /// The next frame, or nil when more bytes are needed.
+    ///
+    /// - Parameters:
+    ///   - input: What was read.
+    ///   - bytes: Its readable bytes: one look at the buffer for many packets.
+    ///   - position: Where to go on in them. Moves as far as they are used or kept.
+    mutating func next(_ input: ByteBuffer, _ bytes: Span<UInt8>, _ position: inout Int) throws(ProtocolViolation) -> Frame? {
+        if payloadLeft > 0 { return nextChunk(input, bytes.count, &position) }
+        guard carry.readableBytes == 0 else { return try nextOfCarry(input, bytes, &position) }
+        if let frame = try decode(input, bytes, &position) { return frame }
+        keep(input, bytes.count - position, &position)
+        return nil
+    }
+
+    /// Lets go of what the last frame had.
+    mutating func forgetFrame() {
+        if packet.readableBytes > 0 { packet = ByteBuffer() }
+        if chunk.readableBytes > 0 { chunk = ByteBuffer() }
+    }
+
+    private mutating func nextOfCarry(
+        _ input: ByteBuffer, _ bytes: Span<UInt8>, _ position: inout Int
+    ) throws(ProtocolViolation) -> Frame? {
         while true {
             let missing = try bytesNeeded() - carry.readableBytes
             if missing > 0 {
-                guard var slice = input.readSlice(length: min(missing, input.readableBytes)), slice.readableBytes > 0 else { return nil }
-                carry.writeBuffer(&slice)
+                guard position < bytes.count else { return nil }
+                keep(input, min(missing, bytes.count - position), &position)
             }
-            var packet = carry
-            carry = ByteBuffer()
-            if let frame = try decode(&packet) {
+            let kept = carry
+            var consumed = 0
+            if let frame = try decode(kept, kept.readableBytesUInt8Span, &consumed) {
+                carry = ByteBuffer()
                 guard case .publish(let head, let offset, _) = frame else { return frame }
-                return .publish(head, offset: offset, packet: packet)
+                packet = kept
+                return .publish(head, offset: offset, isInInput: false)
             }
-            carry = packet
-            if input.readableBytes == 0 { return nil }
+            if position == bytes.count { return nil }
         }
     }
 
-    private mutating func nextChunk(_ input: inout ByteBuffer) -> Frame? {
-        guard input.readableBytes > 0, let chunk = input.readSlice(length: min(payloadLeft, input.readableBytes)) else { return nil }
-        payloadLeft -= chunk.readableBytes
-        return .chunk(chunk, isLast: payloadLeft == 0)
+    private mutating func keep(_ input: ByteBuffer, _ count: Int, _ position: inout Int) {
+        guard count > 0, var slice = input.getSlice(at: input.readerIndex + position, length: count) else { return }
+        carry.writeBuffer(&slice)
+        position += count
+    }
+
+    private mutating func nextChunk(_ input: ByteBuffer, _ end: Int, _ position: inout Int) -> Frame? {
+        let length = min(payloadLeft, end - position)
+        guard length > 0, let slice = input.getSlice(at: input.readerIndex + position, length: length) else { return nil }
+        chunk = slice
+        position += length
+        payloadLeft -= length
+        return .chunk(isLast: payloadLeft == 0)
     }
 
     /// How many bytes of the packet in `carry` are needed for the next step.
@@ -67,34 +99,36 @@ struct PacketFramer {
         return min(header.packetLength, header.length + 2 + topicLength + (header.flags & 0b0110 == 0 ? 0 : 2))
     }
 
-    /// Decodes the packet at the front of `buffer` and consumes it, or returns nil while it is incomplete.
-    private mutating func decode(_ buffer: inout ByteBuffer) throws(ProtocolViolation) -> Frame? {
-        guard let header = try decoder.header(buffer.readableBytesUInt8Span, at: 0) else { return nil }
-        guard header.type == .publish else { return try decodeControl(&buffer, header) }
-        let isWhole = buffer.readableBytes >= header.packetLength
+    /// Decodes the packet at `position` and moves behind it, or returns nil while it is incomplete.
+    private mutating func decode(
+        _ buffer: ByteBuffer, _ bytes: Span<UInt8>, _ position: inout Int
+    ) throws(ProtocolViolation) -> Frame? {
+        let start = position
+        guard let header = try decoder.header(bytes, at: start) else { return nil }
+        let isWhole = bytes.count - start >= header.packetLength
+        guard header.type == .publish else {
+            guard isWhole else { return nil }
+            position += header.packetLength
+            return try decodeControl(bytes, at: start, header)
+        }
         guard isWhole || header.remainingLength > Self.wholePayload else { return nil }
-        guard let head = try decoder.publish(buffer.readableBytesUInt8Span, at: 0, header) else { return nil }
+        guard let head = try decoder.publish(bytes, at: start, header) else { return nil }
         if !head.repeatsTopic {
-            lastTopic = buffer.getString(at: buffer.readerIndex + head.topic.lowerBound, length: head.topic.count) ?? ""
+            lastTopic = buffer.getString(at: buffer.readerIndex + start + head.topicOffset, length: head.topicLength) ?? ""
         }
         if isWhole || head.payloadLength == 0 {
-            let offset = buffer.readerIndex + head.payloadOffset
-            buffer.moveReaderIndex(forwardBy: header.packetLength)
-            return .publish(head, offset: offset, packet: nil)
+            position += header.packetLength
+            return .publish(head, offset: buffer.readerIndex + start + head.payloadOffset, isInInput: true)
         }
-        buffer.moveReaderIndex(forwardBy: head.payloadOffset)
+        position += head.payloadOffset
         payloadLeft = head.payloadLength
         return .publishHead(head)
     }
 
-    private func decodeControl(_ buffer: inout ByteBuffer, _ header: FixedHeader) throws(ProtocolViolation) -> Frame? {
-        guard buffer.readableBytes >= header.packetLength else { return nil }
-        let packet = try decoder.control(buffer.readableBytesUInt8Span, at: 0, header)
-        guard header.type == .suback else {
-            buffer.moveReaderIndex(forwardBy: header.packetLength)
-            return .packet(packet)
-        }
-        let bytes = buffer.readBytes(length: header.packetLength) ?? []
-        return .suback(packet, codes: Array(bytes[PacketDecoder.subackCodes(at: 0, header)]))
+    private mutating func decodeControl(_ bytes: Span<UInt8>, at start: Int, _ header: FixedHeader) throws(ProtocolViolation) -> Frame {
+        let packet = try decoder.control(bytes, at: start, header)
+        guard header.type == .suback else { return .packet(packet) }
+        codes = PacketDecoder.subackCodes(at: start, header).map { bytes[$0] }
+        return .suback(packet)
     }
 }

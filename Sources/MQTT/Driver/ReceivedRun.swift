@@ -175,27 +175,30 @@ struct ReceivedRunBuilder {
     /// Whether the last source has the bytes of the read buffer at hand, and the topic of the last message in them.
     private var isInInput = false
 
-    /// A message whose payload is at `offset` of `bytes`.
+    /// Whether the message needs a source of its own: the last one has other bytes, or another topic.
     ///
-    /// - Parameters:
-    ///   - isInput: Whether `bytes` are those of the read buffer at hand, the same ones in all calls.
-    ///   - most: How many may come at most, for the size of the memory.
-    mutating func append(
-        _ head: PublishHead, _ receipt: Receipt, _ bytes: ByteBuffer, offset: Int, isInput: Bool, topic: String, most: Int
-    ) {
-        if !isInput || !isInInput || !head.repeatsTopic {
-            var bytes = bytes
-            bytes.moveReaderIndex(to: offset)
-            sources.append(ReceivedRun.Source(bytes: bytes, topic: topic))
-            isInInput = isInput
-        }
-        if places.isEmpty { places.reserveCapacity(most) }
+    /// - Parameter isInput: Whether the message is in the read buffer at hand, the same one in all calls.
+    func needsSource(_ head: PublishHead, isInput: Bool) -> Bool { !isInput || !isInInput || !head.repeatsTopic }
+
+    /// For the next messages: their payloads are at `offset` of `bytes` and behind.
+    mutating func append(source bytes: ByteBuffer, offset: Int, isInput: Bool, topic: String) {
+        var bytes = bytes
+        bytes.moveReaderIndex(to: offset)
+        sources.append(ReceivedRun.Source(bytes: bytes, topic: topic))
+        isInInput = isInput
+    }
+
+    /// Makes room for as many messages as may come at most.
+    mutating func reserve(_ most: Int) { if places.isEmpty { places.reserveCapacity(most) } }
+
+    /// A message whose payload is at `offset` of the last source.
+    mutating func append(_ head: PublishHead, _ receipt: Receipt, offset: Int) {
         places.append(
             ReceivedRun.Place(
                 receipt: receipt, source: UInt32(truncatingIfNeeded: sources.count - 1),
                 offset: UInt32(truncatingIfNeeded: offset),
                 length: UInt32(truncatingIfNeeded: head.payloadLength),
-                heldBytes: UInt32(truncatingIfNeeded: head.payloadLength + head.topic.count), packetID: head.packetID, qos: head.qos,
+                heldBytes: UInt32(truncatingIfNeeded: head.payloadLength + head.topicLength), packetID: head.packetID, qos: head.qos,
                 retain: head.retain, isDuplicate: head.isDuplicate))
     }
 

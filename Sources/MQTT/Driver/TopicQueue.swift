@@ -63,7 +63,9 @@ struct TopicQueue: Sendable {
 
 extension EngineState {
     /// Makes room in the queue, and submits again. Nil when what could give way is not enough: then it stays.
-    mutating func makeRoom(for publication: Publication, _ action: QueueFullAction, at now: Instant) -> Submitted? {
+    mutating func makeRoom(
+        for publication: Publication, _ record: DeliveryRecord, _ action: QueueFullAction, at now: Instant
+    ) -> Submitted? {
         let qos = publication.qos
         let shortage = session.shortage(qos, queuedBytes: publication.queuedBytes)
         switch action {
@@ -80,6 +82,6 @@ extension EngineState {
             guard let serials = topics?.givingWay(to: publication.topic, qos, shortage, in: session) else { return nil }
             for serial in serials { step(.evict(serial), at: now) }
         }
-        return submit(publication, at: now)
+        return submit(record, qos, queuedBytes: publication.queuedBytes, at: now)
     }
 }

@@ -90,7 +90,7 @@ extension OutboundFlow {
             cursor = serial + 1
             sentEnd = max(sentEnd, cursor)
         }
-        loadAhead(into: &effects)
+        if memoryLimit != .max { loadAhead(into: &effects) }
     }
 
     private mutating func count(_ publish: Publish) {

@@ -23,4 +23,8 @@ package enum Phase: Sendable, Equatable, BitwiseCopyable {
         case .idle, .waiting, .ended: nil
         }
     }
+
+    /// Whether a publish of QoS 0 passes: the answer of a step to one that goes out is `transmit`, to one that comes in `deliver(0)`,
+    /// and nothing else happens. So the driver may look here in place of a step for each.
+    package var passesAtMostOnce: Bool { if case .online = self { true } else { false } }
 }

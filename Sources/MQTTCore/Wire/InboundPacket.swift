@@ -31,13 +31,14 @@ package struct InboundPublish: Sendable, Equatable, BitwiseCopyable {
 }
 
 /// The head of a received PUBLISH, and where in the bytes its parts are.
-package struct PublishHead: Sendable, Equatable {
+package struct PublishHead: Sendable, Equatable, BitwiseCopyable {
     package var qos: QoS
     package var retain: Bool
     package var isDuplicate: Bool
     package var packetID: PacketID
-    /// Where the topic's text is, counted from the packet's first byte.
-    package var topic: Range<Int>
+    /// Where the topic's text begins, counted from the packet's first byte.
+    package var topicOffset: Int
+    package var topicLength: Int
     /// Where the payload begins, counted from the packet's first byte.
     package var payloadOffset: Int
     package var payloadLength: Int

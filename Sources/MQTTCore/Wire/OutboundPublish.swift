@@ -15,9 +15,12 @@ package struct OutboundPublish: Sendable {
     package var remainingLength: Int { 2 + topic.utf8.count + (qos == .atMostOnce ? 0 : 2) + payloadLength }
 
     /// Bytes of the head: what comes before the payload.
-    package var encodedLength: Int {
+    package var encodedLength: Int { packetLength - payloadLength }
+
+    /// Bytes of the packet from first to last.
+    package var packetLength: Int {
         let remainingLength = remainingLength
-        return 1 + variableByteIntegerLength(remainingLength) + remainingLength - payloadLength
+        return 1 + variableByteIntegerLength(remainingLength) + remainingLength
     }
 
     /// Everything that can be wrong with it, before anything is sent or stored.

@@ -63,7 +63,7 @@ package struct PacketDecoder: Sendable, Equatable {
         }
         return PublishHead(
             qos: qos, retain: header.flags & 1 == 1, isDuplicate: header.flags & 0b1000 != 0, packetID: packetID,
-            topic: topic.lowerBound - start..<topic.upperBound - start, payloadOffset: header.length + headLength,
+            topicOffset: topic.lowerBound - start, topicLength: topicLength, payloadOffset: header.length + headLength,
             payloadLength: header.remainingLength - headLength, repeatsTopic: repeats
         )
     }

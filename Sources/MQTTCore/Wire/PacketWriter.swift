@@ -2,24 +2,31 @@
 ///
 /// One of the few files with `unsafe`: the memory is the outbound buffer's own, and every write is checked against its end.
 @safe package struct PacketWriter: ~Copyable {
-    private let memory: UnsafeMutableRawBufferPointer
+    // The subscript and the slices of a buffer pointer check in debug builds only, and slices are slow: most packets are small.
+    private let start: UnsafeMutableRawPointer?
+    private let capacity: Int
     /// Bytes written so far.
     package private(set) var count = 0
 
     package init(_ memory: UnsafeMutableRawBufferPointer) {
-        unsafe self.memory = memory
+        unsafe start = memory.baseAddress
+        capacity = memory.count
     }
 
     package mutating func byte(_ value: UInt8) {
-        // The subscript checks in debug builds only.
-        unsafe precondition(count < memory.count, "a packet's encodedLength is too small")
-        unsafe memory[count] = value
-        count += 1
+        unsafe place(1).storeBytes(of: value, as: UInt8.self)
+    }
+
+    /// Where the next bytes go. They count as written.
+    @inline(__always) private mutating func place(_ bytes: Int) -> UnsafeMutableRawPointer {
+        precondition(bytes <= capacity - count, "a packet's encodedLength is too small")
+        defer { count += bytes }
+        // There is memory: the capacity is not zero.
+        return unsafe start! + count
     }
 
     package mutating func integer(_ value: UInt16) {
-        byte(UInt8(truncatingIfNeeded: value >> 8))
-        byte(UInt8(truncatingIfNeeded: value))
+        unsafe place(2).storeBytes(of: value.bigEndian, as: UInt16.self)
     }
 
     /// The remaining length: seven bits a byte, the shortest form (section 2.2.3).
@@ -34,6 +41,10 @@
 
     /// Two bytes of length, then the text.
     package mutating func string(_ value: String) {
+        let isContiguous: Void? = unsafe value.utf8.withContiguousStorageIfAvailable {
+            unsafe lengthAndBytes(UnsafeRawBufferPointer($0))
+        }
+        if isContiguous != nil { return }
         var value = value
         value.withUTF8 { unsafe lengthAndBytes(UnsafeRawBufferPointer($0)) }
     }
@@ -50,9 +61,8 @@
 
     /// The bytes as they are: a payload.
     package mutating func bytes(_ bytes: UnsafeRawBufferPointer) {
-        unsafe precondition(bytes.count <= memory.count - count, "a packet's encodedLength is too small")
-        unsafe UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: bytes)
-        count += bytes.count
+        guard let from = bytes.baseAddress, bytes.count > 0 else { return }
+        unsafe place(bytes.count).copyMemory(from: from, byteCount: bytes.count)
     }
 }
 

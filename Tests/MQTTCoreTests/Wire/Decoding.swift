@@ -16,7 +16,7 @@ extension PacketDecoder {
             guard let head = try publish(bytes.span, at: start, header) else { return nil }
             guard start + header.packetLength <= bytes.count else { return nil }
             let payload = start + head.payloadOffset
-            let topic = Array(bytes[start + head.topic.lowerBound..<start + head.topic.upperBound])
+            let topic = Array(bytes[start + head.topicOffset..<start + head.topicOffset + head.topicLength])
             return (.publish(head, topic: topic, payload: Array(bytes[payload..<payload + head.payloadLength])), header.packetLength)
         }
         guard start + header.packetLength <= bytes.count else { return nil }

@@ -27,7 +27,7 @@ struct DecodingTests {
             return
         }
         #expect(head.qos == .atLeastOnce && !head.retain && !head.isDuplicate && head.packetID == 10)
-        #expect(head.topic == 4..<7 && head.payloadOffset == 9 && head.payloadLength == 2 && !head.repeatsTopic)
+        #expect(head.topicOffset == 4 && head.topicLength == 3 && head.payloadOffset == 9 && head.payloadLength == 2 && !head.repeatsTopic)
         #expect(topic == [0x61, 0x2F, 0x62] && payload == [0x68, 0x69])
         for count in 0..<bytes.count { #expect(try decode(Array(bytes.prefix(count))) == nil) }
     }

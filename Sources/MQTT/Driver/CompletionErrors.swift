@@ -1,23 +1,4 @@
-/// A publish that the session has accepted, as far as the driver has anything to do with it.
-///
-/// Of a durable session, what is in the store alone has none, unless somebody holds its handle.
-struct Accepted: Sendable {
-    /// Nil: it is in the store.
-    var publication: Publication?
-    var record: DeliveryRecord
-    var wasSent = false
-    /// On an earlier connection than the one that it was sent on last.
-    var wasSentBefore = false
-
-    /// Nothing is sent of what is in the store alone: the session asks for it first.
-    mutating func send(_ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool, to outbound: inout OutboundBuffer) {
-        guard let publication else { return }
-        wasSentBefore = wasSent
-        wasSent = true
-        outbound.append(publication.head, publication.payload, packetID: packetID, isDuplicate: isDuplicate, serial: serial)
-    }
-}
-
+// What the application hears of the end of a publish.
 extension Completion {
     /// How the application hears of it.
     func result(_ storeFailure: MQTTError?) -> Result<Delivery.Outcome, MQTTError> {
