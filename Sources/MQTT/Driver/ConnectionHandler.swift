@@ -8,8 +8,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     typealias OutboundIn = Never
     typealias OutboundOut = ByteBuffer
 
-    /// Packets that are stepped while the engine's lock is held.
-    private static let packetsPerLock = 256
+    /// Packets until their messages are handed over.
+    private static let packetsPerBatch = 256
+    /// Packets of them that may be answers, until the engine's lock is given back: a publisher that waits for it for long goes to sleep.
+    private static let answersPerLock = 32
 
     let link: Link
     let engine: Engine
@@ -113,26 +115,37 @@ final class ConnectionHandler: ChannelDuplexHandler {
         var framer = PacketFramer(maximumPacketSize: 0)
         swap(&framer, &self.framer)
         var position = 0
-        let (isDone, aftermath) = engine.core.state.withLock { [input] state -> (Bool, Aftermath?) in
-            guard state.session.phase.link == link else { return (true, state.takeAftermath()) }
-            let bytes = input.readableBytesUInt8Span
-            var isDone = false
-            do throws(ProtocolViolation) {
-                for _ in 0..<Self.packetsPerLock {
-                    guard let frame = try framer.next(input, bytes, &position) else {
-                        isDone = true
-                        break
-                    }
-                    step(frame, framer, input, left: bytes.count - position, &state, at: now, &outcome)
+        var packets = 0
+        var isDone = false
+        var aftermath: Aftermath?
+        while !isDone, packets < Self.packetsPerBatch {
+            aftermath = engine.core.state.withLock { [input] state -> Aftermath? in
+                guard state.session.phase.link == link else {
+                    isDone = true
+                    return state.takeAftermath()
                 }
-            } catch {
-                state.dialFailure = otherProtocol.map { MQTTError(.protocolViolation, .notSent, $0.advice) }
-                state.step(.violation(error), at: now)
-                isDone = true
+                let bytes = input.readableBytesUInt8Span
+                do throws(ProtocolViolation) {
+                    var answers = 0
+                    while packets < Self.packetsPerBatch, answers < Self.answersPerLock {
+                        guard let frame = try framer.next(input, bytes, &position) else {
+                            isDone = true
+                            break
+                        }
+                        packets += 1
+                        if !frame.isMessage { answers += 1 }
+                        step(frame, framer, input, left: bytes.count - position, &state, at: now, &outcome)
+                    }
+                } catch {
+                    state.dialFailure = otherProtocol.map { MQTTError(.protocolViolation, .notSent, $0.advice) }
+                    state.step(.violation(error), at: now)
+                    isDone = true
+                }
+                state.step(.received(midPacket: framer.isMidPacket), at: now)
+                if !isAccepted, case .online = state.session.phase { isAccepted = true }
+                // What has happened so far is told in one go.
+                return isDone || packets == Self.packetsPerBatch ? state.takeAftermath() : nil
             }
-            state.step(.received(midPacket: framer.isMidPacket), at: now)
-            if !isAccepted, case .online = state.session.phase { isAccepted = true }
-            return (isDone, state.takeAftermath())
         }
         framer.forgetFrame()
         swap(&framer, &self.framer)
@@ -155,7 +168,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             if outcome.messages.needsSource(head, isInput: isInInput) {
                 outcome.messages.append(
                     source: isInInput ? input : framer.packet, offset: offset, isInput: isInInput, topic: framer.lastTopic)
-                outcome.messages.reserve(min(Self.packetsPerLock, left / (head.payloadOffset + head.payloadLength) + 1))
+                outcome.messages.reserve(min(Self.packetsPerBatch, left / (head.payloadOffset + head.payloadLength) + 1))
             }
             outcome.messages.append(head, receipt, offset: offset)
         case .publishHead(let head):

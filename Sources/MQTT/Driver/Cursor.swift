@@ -30,14 +30,17 @@ final class Cursor {
     /// Releases what was handed out.
     func release() {
         guard !current.isEmpty else { return }
+        let (first, isOne) = (current.lowerBound, current.count == 1)
+        if isOne, first < places.count {
+            // Without a look at the run, whose references would be counted.
+            current = 0..<0
+            let receipt = places[first].receipt
+            return receipt == 0 ? () : queue.releases.release(receipt)
+        }
         let released = run[current]
         current = 0..<0
-        if released.isPlace, released.count == 1 {
-            queue.releases.release(released.receipt(at: released.indices.lowerBound))
-        } else {
-            queue.releases.release(released)
-            queue.reading(nil)
-        }
+        queue.releases.release(released)
+        queue.reading(nil)
     }
 
     /// Releases the message before, and hands out the next one of the run.

@@ -45,9 +45,14 @@ final class DeliveryRecord: Sendable {
         var end: End?
         private var audience: Audience?
 
-        init(_ publication: Publication?, isStored: Bool) {
+        init(isStored: Bool) { self.isStored = isStored }
+
+        // Without a copy of the publication, which would count its references once more.
+        @inline(__always) init(_ publication: borrowing Publication, isStored: Bool) {
+            (topic, qos, retain) = (publication.topic, publication.qos, publication.retain)
+            correlationKey = publication.correlationKey
+            payload = publication.payload
             self.isStored = isStored
-            if let publication { load(publication) }
         }
 
         mutating func load(_ publication: Publication) {
@@ -96,7 +101,10 @@ final class DeliveryRecord: Sendable {
     private let state: Mutex<State>
 
     /// - Parameter isStored: Whether it is safe already.
-    init(_ publication: Publication?, isStored: Bool) { state = Mutex(State(publication, isStored: isStored)) }
+    init(_ publication: borrowing Publication, isStored: Bool) { state = Mutex(State(publication, isStored: isStored)) }
+
+    /// Of a publish whose payload is in the store alone.
+    init(inStoreAlone: Void) { state = Mutex(State(isStored: true)) }
 
     // MARK: The publish
 

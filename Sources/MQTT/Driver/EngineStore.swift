@@ -135,7 +135,7 @@ extension EngineState {
     mutating func record(of serial: Serial) -> DeliveryRecord? {
         guard session.isUnfinished(serial), session.phase != .ended else { return nil }
         if let known = publishes[serial] { return known }
-        let record = DeliveryRecord(nil, isStored: true)
+        let record = DeliveryRecord(inStoreAlone: ())
         publishes.insert(record, at: serial)
         return record
     }

@@ -58,7 +58,7 @@ extension Engine {
     }
 
     /// What a publish that is accepted becomes. Of QoS 0 nothing is kept.
-    private func record(_ publication: Publication) -> DeliveryRecord? {
+    private func record(_ publication: borrowing Publication) -> DeliveryRecord? {
         publication.qos == .atMostOnce ? nil : DeliveryRecord(publication, isStored: !isDurable)
     }
 

@@ -13,6 +13,8 @@ struct PacketFramer {
         case publishHead(PublishHead)
         /// More of its payload is in `chunk`.
         case chunk(isLast: Bool)
+
+        var isMessage: Bool { if case .publish = self { true } else { false } }
     }
 
     /// A payload up to this size is handed over whole, a larger one in chunks.

@@ -160,10 +160,11 @@ struct ReceivedRun: Sendable {
 
 extension ReceivedRun.Place {
     func message(_ sources: [ReceivedRun.Source]) -> Message {
-        let source = sources[Int(self.source)]
-        let payload = source.bytes.getSlice(at: Int(offset), length: Int(length)) ?? ByteBuffer()
+        // Without a copy of the source, whose references would be counted.
+        let payload = sources[Int(source)].bytes.getSlice(at: Int(offset), length: Int(length)) ?? ByteBuffer()
         return Message(
-            topic: source.topic, payload: Payload(payload), qos: qos, retain: retain, isDuplicate: isDuplicate, packetID: packetID)
+            topic: sources[Int(source)].topic, payload: Payload(payload), qos: qos, retain: retain, isDuplicate: isDuplicate,
+            packetID: packetID)
     }
 }
 

@@ -56,9 +56,9 @@ struct InboundFlow: Sendable, Equatable {
             due.append(Due(kind: .pubrec, packetID: publish.packetID, isReleased: isRepeated))
             if !isRepeated { received[publish.packetID] = .delivered(receipt) }
             effects.append(isRepeated ? .discard : .deliver(receipt))
+            if isRepeated, publish.isComplete { acknowledge(commits: &commits, into: &effects) }
         }
         if !publish.isComplete { incomplete = receipt }
-        acknowledge(commits: &commits, into: &effects)
     }
 
     mutating func payloadCompleted(commits: inout CommitFlow, into effects: inout Effects) {

@@ -71,6 +71,8 @@ extension OutboundFlow {
 
     /// Sends what is due.
     mutating func pump(_ limits: Limits, into effects: inout Effects) {
+        // Nothing is behind what went out: asked for each acknowledgement.
+        if cursor == publishes.end { return }
         // An identifier is free again when the publish `PublishID.count` before has left the ring [MQTT-2.3.1-2].
         let end = min(publishes.end, publishes.base + UInt64(PublishID.count))
         scan: while inFlight < limits.inFlight, let serial = publishes.next(from: cursor), serial < end {
