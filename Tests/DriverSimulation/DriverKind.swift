@@ -8,7 +8,7 @@ extension WorldKind {
         marks: [
             .reconnect, .sessionLoss, .halfOpen, .stall, .dialRefused, .dialTimedOut, .takeOver, .restart, .streamedIn, .streamedInCut,
             .streamedInSkipped, .bigOut, .duplicateInbound, .withdrawn, .canceled, .abandoned, .ping, .refusedPublish, .disconnect, .close,
-            .garbage, .payloadLoss, .kill, .powerCut, .crashWhileOpening, .resumed, .storeFailure, .diskFull, .cameBack, .loaded,
+            .garbage, .payloadLoss, .kill, .powerCut, .crashWhileOpening, .resumed, .storeFailure, .diskFull, .cameBack, .loaded, .endToEnd,
         ]
     ) { DriverWorld.run($0) }
 }

@@ -24,6 +24,9 @@ struct DriverPlan {
     /// Somebody always asks for what no scope claims, so that nothing is ever dropped.
     var isAttended: Bool
 
+    /// There is a second client.
+    var hasNeighbour = false
+
     // The disk
     /// Nil: the session is in memory.
     var store: StoreKind?
@@ -70,6 +73,7 @@ struct DriverPlan {
         broker.connectTimeout = .seconds(5)
         broker.payloadsAreUnique = true
         broker.sessionsAreVolatile = true
+        hasNeighbour = dice.chance(1, in: 2)
         guard dice.chance(1, in: 2) else { return }
         store = dice.pick([.journal(segmentLimit: dice.pick([600, 4_000, 1 << 20])), .journal(segmentLimit: 4_000), .directory])
         broker.sessionsAreVolatile = false

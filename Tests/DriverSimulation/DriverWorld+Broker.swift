@@ -9,7 +9,8 @@ extension DriverWorld {
             switch output {
             case .send(let id, let bytes): brokerSends(bytes, id.number)
             case .close(let id): brokerCloses(id.number)
-            case .published(let publish): arrived(publish)
+            case .published(let publish):
+                if publish.clientID == DriverWorld.neighbourID { arrivedFromNeighbour(publish) } else { arrived(publish) }
             }
         }
         if let violation = broker.violations.first { machine.fail(.brokerViolation, "\(violation)") }
@@ -27,12 +28,16 @@ extension DriverWorld {
 
     private func brokerSends(_ bytes: [UInt8], _ number: Int) {
         guard number < DriverWorld.intruders, wires[number - 1].isOpenAtBroker else { return }
-        if bytes.starts(with: [0x20, 2, 0, 0]) { wires[number - 1].begunEpoch = epoch }
-        for (packetID, name) in wires[number - 1].watch.sent(byBroker: bytes) where staleIdentifiers.sent(packetID, epoch: epoch) {
-            receipts.excuse(Payloads.index(of: name))
+        let wire = wires[number - 1]
+        let exactlyOnce = wire.watch.sent(byBroker: bytes)
+        if !wire.isNeighbours {
+            if bytes.starts(with: [0x20, 2, 0, 0]) { wire.begunEpoch = epoch }
+            for (packetID, name) in exactlyOnce where staleIdentifiers.sent(packetID, epoch: epoch) {
+                receipts.excuse(Payloads.index(of: name))
+            }
         }
-        wires[number - 1].toClient.append(bytes)
-        wires[number - 1].moveToClient()
+        wire.toClient.append(bytes)
+        wire.moveToClient()
     }
 
     private func brokerCloses(_ number: Int) {
@@ -66,12 +71,14 @@ extension DriverWorld {
     func brokerReceives(_ bytes: [UInt8], _ wire: Wire) {
         for seen in wire.watch.sent(byClient: bytes) {
             switch seen {
+            case .disorder(let packetID): machine.fail(.acknowledgedInOrder, "PUBLISH \(packetID) is answered out of turn")
+            case .acknowledgement(let name) where wire.isNeighbours: check(neighbour.acknowledged(Payloads.index(of: name)))
+            case .connect where wire.isNeighbours, .more where wire.isNeighbours: break
             case .connect(let isClean):
                 wire.isClean = isClean
                 if isClean { epoch += 1 }
             case .more: if let epoch = wire.begunEpoch { staleIdentifiers.see(epoch: epoch) }
             case .acknowledgement(let name): check(receipts.acknowledged(Payloads.index(of: name)))
-            case .disorder(let packetID): machine.fail(.acknowledgedInOrder, "PUBLISH \(packetID) is answered out of turn")
             case .disconnect: break
             }
         }
@@ -86,6 +93,7 @@ extension DriverWorld {
         let index = Payloads.index(of: name)
         machine.trace.note(machine.now, .arrival, UInt64(index), text: "the broker owns message \(index) at QoS \(publish.qos)")
         check(publishes.arrive(index, size: publish.payload.count, epoch: epoch))
+        passToNeighbour(index)
     }
 
     // MARK: Another client
@@ -128,7 +136,7 @@ extension DriverWorld {
         guard settings.faults.contains(kind) else { return }
         machine.trace.note(machine.now, .fault, UInt64(kind.rawValue), text: "fault: \(kind.names)")
         switch kind {
-        case .cuts: currentWire?.cut()
+        case .cuts: (machine.dice.chance(1, in: 3) ? neighboursWire ?? currentWire : currentWire)?.cut()
         case .halfOpen: halfOpen()
         case .stalls: stall()
         case .restarts:
@@ -168,7 +176,7 @@ extension DriverWorld {
             [0xF0, 0], [0x30, 0xFF, 0xFF, 0xFF, 0xFF, 1], [0x40, 2, 0, 0], [0x36, 4, 0, 1, 65, 1], [0x20, 2, 0, 0],
         ]
         guard broker.send(raw: machine.dice.pick(garbage), to: DriverWorld.clientID, at: machine.now) else { return }
-        for wire in wires where wire.isOpenAtBroker { wire.watch.isGarbled = true }
+        for wire in wires where wire.isOpenAtBroker && !wire.isNeighbours { wire.watch.isGarbled = true }
         machine.marks.hit(.garbage)
     }
 
@@ -177,7 +185,7 @@ extension DriverWorld {
         machine.marks.hit(.takeOver)
         let id = BrokerModel.ConnectionID(DriverWorld.intruders + machine.steps)
         // A session that is lost and made anew by another connection is one that the client cannot know of.
-        let isNew = !broker.hasSession(DriverWorld.clientID) || wires.last?.isClean == true
+        let isNew = !broker.hasSession(DriverWorld.clientID) || wires.last { !$0.isNeighbours }?.isClean == true
         let isClean = isNew || settings.faults.contains(.sessionLoss) && machine.dice.chance(1, in: 4)
         if isClean { epoch += 1 }
         broker.connectionOpened(id, at: machine.now)
@@ -191,7 +199,7 @@ extension DriverWorld {
     /// What the broker does wrong on a new connection.
     func brokerFaults(_ wire: Wire) -> ConnectionFaults {
         var faults = ConnectionFaults()
-        guard !isCalm else { return faults }
+        guard !isCalm, !wire.isNeighbours else { return faults }
         if settings.faults.contains(.refusals) {
             if machine.dice.chance(1, in: 15) { faults.refusal = UInt8(machine.dice.within(1...5)) }
             if machine.dice.chance(1, in: 30) { faults.closesBeforeConnack = true }

@@ -131,7 +131,8 @@ extension DriverWorld {
             if bytes.count != receipts.items[origin].size { machine.fail(.payloadIntact, "message \(origin) is cut") }
             receipts.becomeWhole(origin)
         }
-        if isFirst, !receipts.mayBeDropped(origin) {
+        // The neighbour sends at QoS 1 again what the broker may have had before anybody subscribed to it.
+        if isFirst, !receipts.mayBeDropped(origin), neighbour.arrivals[origin, default: 1] == 1 {
             check(order.note(origin, receipts.items[origin], scopes: queue == nil ? endedScopes : nil))
         }
         held.append(origin)
@@ -172,10 +173,11 @@ struct HandOverOrder {
 
     /// - Parameter scopes: How many have ended, for whoever gets what they leave behind.
     mutating func note(_ origin: Int, _ item: ReceiptLedger.Item, scopes: Int?) -> (Invariant, String)? {
-        let key = item.queue * 3 + Int(item.qos.rawValue)
+        let key = (item.isNeighbours ? 100 : 0) + item.queue * 3 + Int(item.qos.rawValue)
         defer { last[key] = (origin, scopes == nil ? 0 : scopesWhenAsked) }
         guard let (before, scopesBefore) = last[key], before > origin, scopes ?? 0 == scopesBefore else { return nil }
-        if origin < first, before >= first { return nil }
+        // At QoS 1 they come again behind others, when the connection was lost while they were there.
+        if origin < first, before >= first || item.qos == .atLeastOnce { return nil }
         return (.deliveredInOrder, "message \(origin) is handed over behind \(before)")
     }
 }

@@ -50,17 +50,21 @@ extension DriverWorld {
 
     private func configuration() -> Configuration {
         var configuration = plan.configuration
-        let dialer = SimulatedDialer(self)
+        equip(&configuration, SimulatedDialer(self))
+        guard let store = plan.store else { return configuration }
+        configuration.session = .durable(id: DriverWorld.clientID, in: SimulatedStore(store, self, process: process + 1))
+        configuration.surroundings.storeWriter = StoreWriter(on: SimulatedWriterThread(machine, slowness: plan.slowness))
+        return configuration
+    }
+
+    /// With the world in place of the machine that it runs on.
+    func equip(_ configuration: inout Configuration, _ dialer: SimulatedDialer) {
         dialers.append(Weak(dialer))
         configuration.dialer = dialer
         configuration.sleepClocks = SleepClocks(
             suspending: VirtualClock(world: self, isContinuous: false), continuous: VirtualClock(world: self, isContinuous: true))
         configuration.surroundings.random = { [machine] in machine.dice.bits() }
         configuration.surroundings.wallClock = { [machine] in 1_700_000_000_000 + machine.now / millisecond }
-        guard let store = plan.store else { return configuration }
-        configuration.session = .durable(id: DriverWorld.clientID, in: SimulatedStore(store, self, process: process + 1))
-        configuration.surroundings.storeWriter = StoreWriter(on: SimulatedWriterThread(machine, slowness: plan.slowness))
-        return configuration
     }
 
     // MARK: The end
@@ -89,10 +93,10 @@ extension DriverWorld {
         machine.trace.note(machine.now, .phase, text: "--- the process ends: \(kind)")
         machine.marks.hit(kind == .kill ? .kill : .powerCut)
         crashDisk(kind)
-        for wire in wires where wire.isOpenAtClient && (wire.isOpenAtBroker || wire.channel?.isActive == true) {
+        for wire in wires where !wire.isNeighbours && wire.isOpenAtClient && (wire.isOpenAtBroker || wire.channel?.isActive == true) {
             wire.orphan(isMute: kind != .kill && machine.dice.chance(1, in: 2))
         }
-        publishes.processEnded()
+        publishes.processEnded(mayEvict: plan.mayEvict)
         receipts.processEnded()
         staleIdentifiers.processEnded(epoch: epoch)
         // Its tasks are ended in an orderly way, since they cannot be taken away.

@@ -48,6 +48,7 @@ extension DriverWorld {
         publishes.isDurable = plan.store != nil
         machine.pace = plan.pace
         beginProcess()
+        beginNeighbour()
         guard machine.failure == nil else { return }
         machine.after(machine.dice.below(plan.elsewherePause)) { [self] in publishFromElsewhere() }
         machine.after(machine.dice.below(plan.faultPause * 2)) { [self] in fault() }
@@ -99,6 +100,9 @@ extension DriverWorld {
             }
         }
         if let index = publishes.unfinished() { machine.fail(.liveness, "publish \(index) has no end") }
+        if let index = neighbour.owed.min() {
+            machine.fail(.atLeastOnce, "publish \(index) is owed to the neighbour, and never handed over")
+        }
         if let origin = receipts.lost(epoch: epoch) { machine.fail(.atLeastOnce, "message \(origin) is owed, and never handed over") }
     }
 
@@ -115,7 +119,7 @@ extension DriverWorld {
     }
 
     private var isSettled: Bool {
-        machine.failure == nil && !isAtWork && broker.isConnected(DriverWorld.clientID)
+        machine.failure == nil && !isAtWork && neighbourIsSettled && broker.isConnected(DriverWorld.clientID)
             && broker.pendingCount(of: DriverWorld.clientID) == 0 && broker.unreleasedCount(of: DriverWorld.clientID) == 0
     }
 
@@ -126,6 +130,7 @@ extension DriverWorld {
         let pending = broker.pendingCount(of: DriverWorld.clientID)
         let unreleased = broker.unreleasedCount(of: DriverWorld.clientID)
         if pending + unreleased > 0 { parts.append("the broker has \(pending) messages and \(unreleased) exchanges open") }
+        if !neighbourIsSettled { parts.append("the neighbour has \(neighbour.open) publishes open") }
         parts.append(unfinishedTasks)
         return parts.joined(separator: "; ")
     }
@@ -135,6 +140,7 @@ extension DriverWorld {
     private func end() {
         machine.trace.note(machine.now, .phase, text: "--- the end")
         isEnding = true
+        endNeighbour()
         for wait in endWaits { wait.resume() }
         endWaits = []
         guard let client else { return }
@@ -154,9 +160,10 @@ extension DriverWorld {
     /// All tasks end, and nothing is left behind.
     private func finish() {
         let limit = machine.now + 120 * second
-        while !live.isEmpty, machine.step(before: limit) {}
+        while !live.isEmpty || neighbour.tasks > 0, machine.step(before: limit) {}
         guard machine.failure == nil else { return }
         if !live.isEmpty { return machine.fail(.liveness, "2 minutes after the end: \(unfinishedTasks)") }
+        if neighbour.tasks > 0 { return machine.fail(.liveness, "2 minutes after the end the neighbour has \(neighbour.tasks) tasks") }
         if let index = publishes.unfinished() { return machine.fail(.liveness, "publish \(index) has no end") }
         isOver = true
         runTask = nil

@@ -49,6 +49,7 @@ package final class DriverWorld: @unchecked Sendable {
     var publishes = PublishLedger()
     var receipts: ReceiptLedger
     var staleIdentifiers = StaleIdentifiers()
+    var neighbour = Neighbour()
     var endedScopes = 0
 
     /// The faults have stopped, and nothing new is begun.
@@ -126,5 +127,6 @@ package final class DriverWorld: @unchecked Sendable {
         init(_ object: Object) { self.object = object }
     }
 
-    var currentWire: Wire? { wires.last { $0.isOpenAtClient && $0.channel?.isActive == true } }
+    var currentWire: Wire? { wires.last { !$0.isNeighbours && $0.isOpenAtClient && $0.channel?.isActive == true } }
+    var neighboursWire: Wire? { wires.last { $0.isNeighbours && $0.isOpenAtClient && $0.channel?.isActive == true } }
 }

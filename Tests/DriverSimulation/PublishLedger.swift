@@ -119,11 +119,13 @@ struct PublishLedger {
     // MARK: Another process
 
     /// What was to be removed may be there again: Assumptions.md.
-    mutating func processEnded() {
+    ///
+    /// - Parameter mayEvict: Publishes may have had their end without the application having heard of it.
+    mutating func processEnded(mayEvict: Bool) {
         for index in items.indices where items[index].qos != .atMostOnce && items[index].arrivals == 0 {
             // Of a batch that was refused in the middle nobody knows what became of the others.
             let item = items[index]
-            if item.isWithoutEffect || item.outcome != nil || !item.isAccepted { items[index].mayBeLate = true }
+            if item.isWithoutEffect || item.outcome != nil || !item.isAccepted || mayEvict { items[index].mayBeLate = true }
             items[index].isWithoutEffect = false
         }
     }

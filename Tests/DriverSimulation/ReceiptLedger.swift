@@ -23,6 +23,8 @@ struct ReceiptLedger {
         var isAnswered = false
         /// The client may take it for another one.
         var isExcused = false
+        /// It is on its way to the broker first.
+        var isNeighbours = false
     }
 
     private(set) var items: [Item] = []
@@ -38,13 +40,20 @@ struct ReceiptLedger {
         leaving = Array(repeating: 0, count: queues)
     }
 
-    mutating func publish(queue: Int, qos: QoS, size: Int, epoch: Int) -> Int {
-        items.append(Item(queue: queue, qos: qos, size: size, epoch: epoch))
+    mutating func publish(queue: Int, qos: QoS, size: Int, epoch: Int, isNeighbours: Bool = false) -> Int {
+        items.append(Item(queue: queue, qos: qos, size: size, epoch: epoch, isNeighbours: isNeighbours))
         return items.count - 1
     }
 
     mutating func excuse(_ origin: Int) { items[origin].isExcused = true }
     mutating func owe(_ origin: Int) { items[origin].isOwed = true }
+
+    mutating func arrive(_ origin: Int, epoch: Int, isOwed: Bool) {
+        // What an earlier session owed is gone with it.
+        if items[origin].epoch != epoch { items[origin].isOwed = false }
+        items[origin].epoch = epoch
+        if isOwed { items[origin].isOwed = true }
+    }
 
     // MARK: The application
 

@@ -6,24 +6,30 @@ import Simulation
 /// Makes connections to the broker of a world: after a while, or not, or never.
 final class SimulatedDialer: Dialer {
     private let world: DriverWorld
+    private let isNeighbours: Bool
 
-    init(_ world: DriverWorld) { self.world = world }
+    init(_ world: DriverWorld, isNeighbours: Bool = false) {
+        self.world = world
+        self.isNeighbours = isNeighbours
+    }
 
     func dial(
         on eventLoop: any EventLoop, timeout: TimeAmount, initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) -> EventLoopFuture<any Channel> {
         world.machine.interrupt()
-        return world.dial(timeout: timeout, initializer)
+        return world.dial(timeout: timeout, isNeighbours: isNeighbours, initializer)
     }
 }
 
 extension DriverWorld {
     private enum Fate { case opened, refused, unanswered, forgotten }
 
-    func dial(timeout: TimeAmount, _ initializer: (any Channel) -> EventLoopFuture<Void>) -> EventLoopFuture<any Channel> {
+    func dial(
+        timeout: TimeAmount, isNeighbours: Bool, _ initializer: (any Channel) -> EventLoopFuture<Void>
+    ) -> EventLoopFuture<any Channel> {
         let loop: SimulatedEventLoop = machine.loop
         loop.preconditionInEventLoop(file: #file, line: #line)
-        let wire = Wire(wires.count + 1, self)
+        let wire = Wire(wires.count + 1, self, isNeighbours: isNeighbours)
         wires.append(wire)
         machine.trace.note(machine.now, .network, UInt64(wire.number), text: "dial \(wire.number)")
         let promise = loop.makePromise(of: (any Channel).self)
@@ -31,7 +37,7 @@ extension DriverWorld {
         channel.register0(promise: nil)
         channel.connect(promise)
         initializer(channel).whenFailure { channel.connectFailed($0) }
-        let fate = fate
+        let fate = fate(isNeighbours)
         let (delay, late) = (1 + machine.dice.below(plan.delay * 3), timeout.nanoseconds)
         switch fate {
         case .opened: machine.after(delay) { [self] in open(wire) }
@@ -46,9 +52,9 @@ extension DriverWorld {
         return promise.futureResult
     }
 
-    private var fate: Fate {
+    private func fate(_ isNeighbours: Bool) -> Fate {
         // Nothing leaves a process that is gone.
-        if isDown { return .refused }
+        if isDown, !isNeighbours { return .refused }
         guard settings.faults.contains(.dials), !isCalm else { return .opened }
         if machine.dice.chance(1, in: 12) { return machine.dice.chance(1, in: 3) ? .forgotten : .unanswered }
         return machine.dice.chance(1, in: 8) ? .refused : .opened
@@ -56,7 +62,7 @@ extension DriverWorld {
 
     private func open(_ wire: Wire) {
         guard let channel = wire.channel else { return }
-        if isDown { return machine.loop.enqueue { channel.connectFailed(IOError(errnoCode: 111, reason: "connect")) } }
+        if isDown, !wire.isNeighbours { return machine.loop.enqueue { channel.connectFailed(IOError(errnoCode: 111, reason: "connect")) } }
         wire.isOpenAtBroker = true
         broker.connectionOpened(.init(wire.number), faults: brokerFaults(wire), at: machine.now)
         drainBroker()

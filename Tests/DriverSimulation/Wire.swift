@@ -5,6 +5,8 @@ import Simulation
 /// A connection between the client and the broker: two pipes, what the kernels at both ends know, and the packets that pass.
 final class Wire {
     let number: Int
+    /// Of the second client.
+    let isNeighbours: Bool
     private unowned let world: DriverWorld
     private var machine: Machine { world.machine }
     private(set) var channel: SimulatedChannel?
@@ -24,8 +26,9 @@ final class Wire {
     var isSwallowing = false
     var watch = WireWatch()
 
-    init(_ number: Int, _ world: DriverWorld) {
+    init(_ number: Int, _ world: DriverWorld, isNeighbours: Bool) {
         self.number = number
+        self.isNeighbours = isNeighbours
         self.world = world
         channel = SimulatedChannel(self, world.machine.loop)
     }

@@ -55,6 +55,7 @@ package enum Mark: Int, Sendable, CaseIterable {
     case tornTail
     case pubrecAfterResend
     case withdrawnBetweenStoredAndSent
+    case endToEnd
 
     package var name: String {
         var name = ""

@@ -23,8 +23,8 @@ final class Cursor {
         // Those of QoS 0 were handed out, which is all that was promised.
         let unreleased = run[current].partition { run, index in run.receipt(at: index) != 0 || run.stream(at: index) != nil }?.claimed
         queue.detach(
-            unreleased: ReceivedRun(unreleased ?? []), unread: unread, consumed: index - run.indices.lowerBound - consumedBefore,
-            bytes: consumedBytes)
+            unreleased: ReceivedRun(unreleased ?? [], arrival: run.arrival), unread: unread,
+            consumed: index - run.indices.lowerBound - consumedBefore, bytes: consumedBytes)
     }
 
     /// Releases what was handed out.

@@ -56,7 +56,13 @@ final class MessageQueue: Sendable {
             heldBytes -= run.heldBytes
         }
 
-        mutating func prepend(_ run: ReceivedRun) { if !run.isEmpty { runs.prepend(run) } }
+        /// Ahead of all others, but for those that came before it.
+        mutating func prepend(_ run: ReceivedRun) {
+            if run.isEmpty { return }
+            // Others may have come back since it was taken, while those behind it were elsewhere.
+            let place = runs.firstIndex { $0.arrival >= run.arrival } ?? runs.endIndex
+            runs.insert(run, at: place)
+        }
     }
 
     private let limits: Limits
@@ -162,10 +168,10 @@ final class MessageQueue: Sendable {
                     left.append(run)
                     continue
                 }
-                let claimed = ReceivedRun(parts.claimed)
+                let claimed = ReceivedRun(parts.claimed, arrival: run.arrival)
                 state.drop(claimed)
                 removed.append(claimed)
-                if !parts.left.isEmpty { left.append(ReceivedRun(parts.left)) }
+                if !parts.left.isEmpty { left.append(ReceivedRun(parts.left, arrival: run.arrival)) }
             }
             state.runs = left
         }
@@ -325,12 +331,14 @@ final class MessageQueue: Sendable {
         }
     }
 
-    /// Puts messages ahead of all others.
+    /// Takes messages back that came before all others, or among them.
     func prepend(_ received: [ReceivedRun]) {
         var waiter: Waiter?
         update { state in
-            state.runs.prepend(contentsOf: received)
-            for run in received { state.hold(run) }
+            for run in received.reversed() {
+                state.prepend(run)
+                state.hold(run)
+            }
             waiter = state.waiter
             state.waiter = nil
         }

@@ -36,20 +36,18 @@ struct ReceivedRun: Sendable {
     let storage: Storage
     /// Those of them that are meant.
     private(set) var indices: Range<Int>
+    /// When it came: what is given back to a queue finds its place by it.
+    var arrival: UInt64 = 0
 
     init(_ places: [Place], _ sources: [Source]) {
         storage = .places(places, sources)
         indices = places.indices
     }
 
-    init(_ items: [Received] = []) {
+    init(_ items: [Received] = [], arrival: UInt64 = 0) {
         storage = .items(items)
         indices = items.indices
-    }
-
-    private init(_ storage: Storage, _ indices: Range<Int>) {
-        self.storage = storage
-        self.indices = indices
+        self.arrival = arrival
     }
 
     /// Whether there are no streams, and nothing is shared.
@@ -58,7 +56,11 @@ struct ReceivedRun: Sendable {
     var isEmpty: Bool { indices.isEmpty }
 
     /// Shares the storage.
-    subscript(range: Range<Int>) -> ReceivedRun { ReceivedRun(storage, range.clamped(to: indices)) }
+    subscript(range: Range<Int>) -> ReceivedRun {
+        var part = self
+        part.indices = range.clamped(to: indices)
+        return part
+    }
 
     subscript(index: Int) -> Received {
         switch storage {
@@ -130,12 +132,13 @@ struct ReceivedRun: Sendable {
 
     /// All of them, in one storage.
     static func joined(_ runs: [ReceivedRun]) -> ReceivedRun {
-        if runs.count == 1, let run = runs.first { return run }
+        guard let first = runs.first else { return ReceivedRun() }
+        if runs.count == 1 { return first }
         var places: [Place] = []
         var sources: [Source] = []
         for run in runs {
             guard case .places(let more, let theirs) = run.storage else {
-                return ReceivedRun(runs.flatMap { run in run.indices.map { run[$0] } })
+                return ReceivedRun(runs.flatMap { run in run.indices.map { run[$0] } }, arrival: first.arrival)
             }
             for index in run.indices {
                 var place = more[index]
@@ -144,7 +147,9 @@ struct ReceivedRun: Sendable {
             }
             sources += theirs
         }
-        return ReceivedRun(places, sources)
+        var joined = ReceivedRun(places, sources)
+        joined.arrival = first.arrival
+        return joined
     }
 
     /// Splits it by what is claimed. Nil when nothing is.

@@ -28,6 +28,8 @@ final class Router: Sendable {
         /// The scopes of the last topic: brokers repeat topics.
         var lastTopic: String?
         var lastTargets: [Int] = []
+        /// Runs that came so far.
+        var arrivals: UInt64 = 0
     }
 
     /// Filters are equal when their bytes are [MQTT-4.7.3-4].
@@ -60,6 +62,11 @@ final class Router: Sendable {
     func route(_ received: [ReceivedRun]) {
         guard !received.isEmpty else { return }
         state.withLock { state in
+            var received = received
+            for index in received.indices {
+                state.arrivals += 1
+                received[index].arrival = state.arrivals
+            }
             guard !state.scopes.isEmpty else { return unclaimed.append(received) }
             var batches: [(queue: MessageQueue, runs: [ReceivedRun])] = []
             for run in received {
@@ -72,7 +79,7 @@ final class Router: Sendable {
                     } else {
                         let items = range.map { (run[$0], SharedRelease(holders: targets.count)) }
                         for (holder, target) in targets.enumerated() {
-                            Self.add(ReceivedRun(items.map { $0.copy(holder, of: $1) }), to: target, &batches)
+                            Self.add(ReceivedRun(items.map { $0.copy(holder, of: $1) }, arrival: run.arrival), to: target, &batches)
                         }
                     }
                     index = range.upperBound

@@ -23,6 +23,33 @@ import Testing
         try await server.stop()
     }
 
+    /// A scope that came to nothing gives its messages back behind older ones, though those came back before.
+    @Test func whatAScopeGivesBackKeepsItsPlace() async throws {
+        let server = try await ScriptedBroker.start()
+        let client = try MQTTClient(settings(dialer: server.dialer))
+        async let running: Void = client.run()
+        let first = publishPacket("t", [1], qos: 2, id: 1) + publishPacket("t", [2], qos: 2, id: 2)
+        let peer = try await server.accept(sessionPresent: true, first)
+        var iterator: Messages.Iterator? = client.messages.makeAsyncIterator()
+        #expect(try await iterator?.next()?.payload.buffer == ByteBuffer(bytes: [1]))
+        let scope = Task { try await client.subscribe(to: "t") { _ in } }
+        _ = try await peer.packet(0x80)
+        try await peer.send(publishPacket("t", [3], qos: 2, id: 3))
+        // Has come when the next ping is answered.
+        async let pinged = client.ping()
+        _ = try await peer.packet(0xC0)
+        try await peer.send([0xD0, 0])
+        _ = try await pinged
+        iterator = nil
+        scope.cancel()
+        await #expect(throws: MQTTError.self) { try await scope.value }
+        var next = client.messages.makeAsyncIterator()
+        for expected in 1...3 { #expect(try await next.next()?.payload.buffer == ByteBuffer(bytes: [UInt8(expected)])) }
+        await client.close()
+        try await running
+        try await server.stop()
+    }
+
     @Test func aStreamedMessageDoesNotFillItsOwnQueue() async throws {
         let server = try await ScriptedBroker.start()
         let client = try MQTTClient(settings(dialer: server.dialer) { $0.limits.receivedMessages = 1 })
