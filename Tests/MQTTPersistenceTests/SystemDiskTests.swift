@@ -35,6 +35,28 @@ import Testing
         }
     }
 
+    #if os(Linux)
+        /// A process that is being started has copies of all descriptors until it runs its program.
+        @Test("A store that was closed is free, though a process is being started at the moment")
+        func closedWhileAProcessIsStarted() throws {
+            try withDirectory { path in
+                for (store, second) in zip(stores(path), stores(path)) {
+                    _ = try store.open()
+                    let locks = (0..<1_024 as Range<Int32>).filter { number in
+                        let file = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(number)")
+                        return file?.hasPrefix(path) == true && file?.hasSuffix("/lock") == true
+                    }
+                    #expect(locks.count == 1)
+                    let copies = locks.map { dup($0) }
+                    store.close()
+                    #expect(throws: Never.self) { try second.open() }
+                    second.close()
+                    for copy in copies { close(copy) }
+                }
+            }
+        }
+    #endif
+
     @Test("A place that cannot be used gives an error that names it")
     func unusable() throws {
         for store in stores("/dev/null") {

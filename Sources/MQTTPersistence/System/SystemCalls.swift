@@ -75,11 +75,20 @@ package struct SystemFileSystem: StoreFileSystem {
             if errno == EWOULDBLOCK { return nil }
             if errno != EINTR { throw fault("flock \(path)") }
         }
-        return file
+        return Lock(file)
     }
 }
 
-private final class OpenFile: StoreFile, StoreLock {
+private final class Lock: StoreLock {
+    private let file: OpenFile
+
+    init(_ file: OpenFile) { self.file = file }
+
+    /// Not only by closing the file: a process that is being started has a copy of the descriptor until it runs its program.
+    deinit { flock(file.descriptor, LOCK_UN) }
+}
+
+private final class OpenFile: StoreFile {
     let descriptor: Int32
     private let path: String
 
