@@ -65,6 +65,7 @@ func subscribeToMany(_ arguments: Arguments, _ client: MQTTClient) async throws 
                 }
             }
         }
-        do { try await group.waitForAll() } catch is CancellationError { group.cancelAll() }
+        // Not `waitForAll`, which waits for the others too before it throws the first error.
+        do { while try await group.next() != nil {} } catch is CancellationError { group.cancelAll() }
     }
 }
