@@ -78,7 +78,7 @@ struct DriverPlan {
         store = dice.pick([.journal(segmentLimit: dice.pick([600, 4_000, 1 << 20])), .journal(segmentLimit: 4_000), .directory])
         broker.sessionsAreVolatile = false
         slowness = faults.contains(.slowStore) ? dice.pick([0, 100 * microsecond, 5 * millisecond]) : 0
-        configuration.limits.memoryBytes = dice.pick([0, 200, 16 << 20])
+        configuration.limits.memoryBytes = dice.pick([0, 200, 16 << 20, .max])
     }
 
     /// Publishes may end without having been sent, and without anybody asking for it.

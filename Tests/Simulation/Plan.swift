@@ -71,7 +71,7 @@ struct Plan: Sendable {
         if settings.isDurable { configuration.isDurable = true }
         broker.sessionsAreVolatile = !configuration.isDurable
         storage = dice.pick([.journal(segmentLimit: 8 << 20), .journal(segmentLimit: 700), .journal(segmentLimit: 4_000), .directory])
-        configuration.limits.memoryBytes = dice.pick([0, 2_000, 16 << 20])
+        configuration.limits.memoryBytes = dice.pick([0, 2_000, 16 << 20, .max])
         guard settings.faults.contains(.bounds) else { return }
         evicts = dice.chance(1, in: 3)
         let age = dice.pick([nil, nil, 2 * second, 20 * second])

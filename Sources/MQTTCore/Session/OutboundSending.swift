@@ -92,7 +92,7 @@ extension OutboundFlow {
             cursor = serial + 1
             sentEnd = max(sentEnd, cursor)
         }
-        if memoryLimit != .max { loadAhead(into: &effects) }
+        loadAhead(into: &effects)
     }
 
     private mutating func count(_ publish: Publish) {

@@ -51,6 +51,12 @@ struct LoadingTests {
         #expect(big.on(.loaded(1)) == [.sendPublish(1, id(1), isDuplicate: true), .load(2)])
     }
 
+    @Test func whatAnEarlierRunLeftIsReadWithoutABoundToo() {
+        var it = resumed(3) { $0.limits.memoryBytes = .max }
+        #expect(loads(it.connect(sessionPresent: true)) == [0, 1, 2])
+        #expect(it.on(.loaded(0)) == [.sendPublish(0, id(0), isDuplicate: true)])
+    }
+
     @Test func nothingIsReadWithoutAConnection() {
         var it = resumed(3)
         it.on(.start)
