@@ -147,15 +147,17 @@ def number(output, pattern):
     return int(found.group(1)) if found else None
 
 
-class NullBroker:
-    """Takes everything and acknowledges it, on a free port of the loopback interface."""
+class Server:
+    """A process that listens on a free port of the loopback interface, for as long as the context lasts."""
 
-    def __init__(self, programs):
+    def __init__(self, command):
+        """`command` makes the command line for a port."""
         self.port = free_port()
-        self.process = subprocess.Popen(
-            programs.paths["nullbroker"] + [str(self.port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        words = command(self.port)
+        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if not accepts(self.port):
-            raise SystemExit("the null broker does not start")
+            self.__exit__()
+            raise SystemExit(f"{words[0]} does not start")
 
     def __enter__(self):
         return self
@@ -163,6 +165,13 @@ class NullBroker:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+
+
+class NullBroker(Server):
+    """Takes everything and acknowledges it."""
+
+    def __init__(self, programs):
+        super().__init__(lambda port: programs.paths["nullbroker"] + [str(port)])
 
 
 def free_port():

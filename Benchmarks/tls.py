@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from programs import HERE, OURS, NullBroker, accepts, free_port, median
+from programs import HERE, OURS, NullBroker, Server, median
 
 # The scenario, its size and its window, and how many messages.
 ROWS = (("QoS 0 publish, 16 B", "pub0", 16, 1, 1_000_000), ("QoS 0 publish, 16 KiB", "pub0", 16_384, 1, 20_000),
@@ -27,7 +27,7 @@ def tls(programs, rounds, quick, note):
     results = {}
     try:
         certificates(folder)
-        environment = {"TLS": folder + "/ca.pem"}
+        tls_way, web_way = (stunnel, {"TLS": folder + "/ca.pem"}), (bridge, {"WEBSOCKET": "/mqtt"})
         for number in range(rounds):
             for name, scenario, size, window, count in ROWS:
                 # With a thread of the library's: over TLS that is the faster way for libmosquitto.
@@ -35,21 +35,35 @@ def tls(programs, rounds, quick, note):
                     if programs.has(peer):
                         note(f"{number + 1}/{rounds} TLS, {name}: {peer}")
                         results.setdefault(name, {}).setdefault(peer.split("-thread")[0], []).append(
-                            once(programs, folder, Stunnel, peer, scenario, count // (10 if quick else 1), size, window, environment))
-        for name, scenario, count in (("1 GiB published, QoS 1", "pub1", 16), ("1 GiB received, QoS 0", "sub0", 16)):
-            for way, front, environment in (("TLS", Stunnel, {"TLS": folder + "/ca.pem"}), ("WebSocket", Bridge, {"WEBSOCKET": "/mqtt"})):
-                note(f"{name}, {way}")
-                results[f"{name}, {way}"] = {
-                    OURS: [once(programs, folder, front, OURS, scenario, 2 if quick else count, LARGE, 1, environment)]}
+                            once(programs, folder, tls_way, peer, scenario, count // (10 if quick else 1), size, window))
+        for name, scenario in (("1 GiB published, QoS 1", "pub1"), ("1 GiB received, QoS 0", "sub0")):
+            for label, way in (("TLS", tls_way), ("WebSocket", web_way)):
+                note(f"{name}, {label}")
+                results[f"{name}, {label}"] = {OURS: [once(programs, folder, way, OURS, scenario, 2 if quick else 16, LARGE, 1)]}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     keys = ("rate", "cpu_us_per_msg", "hwm_kb", "secs")
     return {name: {peer: {key: median(found, key) for key in keys} for peer, found in peers.items()} for name, peers in results.items()}
 
 
-def once(programs, folder, front, peer, scenario, count, size, window, environment):
-    with NullBroker(programs) as broker, front(folder, broker.port) as port:
-        return programs.run(peer, scenario, port, count, size, window, environment)
+def once(programs, folder, way, peer, scenario, count, size, window):
+    front, environment = way
+    with NullBroker(programs) as broker, Server(lambda port: front(folder, port, broker.port)) as server:
+        # What the look for the server left at the broker is gone when it counts.
+        time.sleep(0.1)
+        return programs.run(peer, scenario, server.port, count, size, window, environment)
+
+
+def stunnel(folder, port, broker):
+    path = os.path.join(folder, "stunnel.conf")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"foreground = yes\npid =\n[mqtt]\naccept = 127.0.0.1:{port}\nconnect = 127.0.0.1:{broker}\n"
+                   f"cert = {folder}/server.pem\nkey = {folder}/server.key\n")
+    return ["stunnel", path]
+
+
+def bridge(_, port, broker):
+    return [sys.executable, f"{HERE}/websocket-bridge.py", str(port), str(broker)]
 
 
 def certificates(folder):
@@ -60,37 +74,3 @@ def certificates(folder):
                   ["x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-set_serial", "1", "-days", "2",
                    "-copy_extensions", "copyall", "-out", "server.pem"]):
         subprocess.run(["openssl", *words], cwd=folder, check=True, stderr=subprocess.DEVNULL)
-
-
-class Front:
-    """A process of ours between client and broker. As a context it is the port that it listens on."""
-
-    def __init__(self, folder, broker):
-        self.port = free_port()
-        self.process = subprocess.Popen(self.command(folder, broker), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def __enter__(self):
-        if not accepts(self.port):
-            self.__exit__()
-            raise SystemExit(f"{type(self).__name__} does not start")
-        # What the look left behind is gone when it counts.
-        time.sleep(0.1)
-        return self.port
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-
-class Stunnel(Front):
-    def command(self, folder, broker):
-        path = os.path.join(folder, "stunnel.conf")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(f"foreground = yes\npid =\n[mqtt]\naccept = 127.0.0.1:{self.port}\nconnect = 127.0.0.1:{broker}\n"
-                       f"cert = {folder}/server.pem\nkey = {folder}/server.key\n")
-        return ["stunnel", path]
-
-
-class Bridge(Front):
-    def command(self, _, broker):
-        return [sys.executable, f"{HERE}/websocket-bridge.py", str(self.port), str(broker)]

@@ -87,8 +87,8 @@ extension DriverWorld {
     }
 
     private func arrived(_ publish: ReceivedPublish) {
-        guard let name = Payloads.name(of: publish.payload), Payloads.direction(of: name) == 1, let qos = Payloads.qos(of: name),
-            qos.rawValue == publish.qos, Payloads.matches(publish.payload[...], name, from: 0)
+        guard let name = Payloads.name(ofIntact: publish.payload, direction: 1), let qos = Payloads.qos(of: name),
+            qos.rawValue == publish.qos
         else { return machine.fail(.payloadIntact, "the broker got a damaged payload") }
         let index = Payloads.index(of: name)
         machine.trace.note(machine.now, .arrival, UInt64(index), text: "the broker owns message \(index) at QoS \(publish.qos)")

@@ -114,8 +114,7 @@ extension DriverWorld {
         } else if let buffer = message.payload.buffer {
             bytes = Array(buffer.readableBytesView)
         }
-        var known = Payloads.name(of: bytes)
-        if let name = known, Payloads.direction(of: name) != 2 || !Payloads.matches(bytes[...], name, from: 0) { known = nil }
+        var known = Payloads.name(ofIntact: bytes, direction: 2)
         if known == nil, message.payload.isStreamed {
             // An iterator before this one has read some of it, and each byte can be read once.
             if message.qos == .atMostOnce { return }

@@ -90,9 +90,11 @@ extension DriverWorld {
     private func neighbourReads(_ client: MQTTClient) async {
         do {
             for try await message in client.messages {
-                let bytes = message.payload.isStreamed ? [] : message.payload.buffer.map { Array($0.readableBytesView) } ?? []
-                guard let name = Payloads.name(of: bytes), Payloads.direction(of: name) == 1, Payloads.matches(bytes[...], name, from: 0)
-                else { return machine.fail(.payloadIntact, "the neighbour gets a message of \(bytes.count) bytes that is damaged") }
+                // None of these is so large that it is streamed.
+                let bytes = message.payload.buffer.map { Array($0.readableBytesView) } ?? []
+                guard let name = Payloads.name(ofIntact: bytes, direction: 1) else {
+                    return machine.fail(.payloadIntact, "the neighbour gets a message of \(bytes.count) bytes that is damaged")
+                }
                 let index = Payloads.index(of: name)
                 machine.trace.note(machine.now, .application, UInt64(index), text: "the neighbour gets publish \(index)")
                 machine.marks.hit(.endToEnd)
@@ -114,8 +116,8 @@ extension DriverWorld {
 
     /// The broker has a publish of the neighbour.
     func arrivedFromNeighbour(_ publish: ReceivedPublish) {
-        guard let name = Payloads.name(of: publish.payload), Payloads.direction(of: name) == 2, let qos = Payloads.qos(of: name),
-            qos.rawValue == publish.qos, Payloads.matches(publish.payload[...], name, from: 0)
+        guard let name = Payloads.name(ofIntact: publish.payload, direction: 2), let qos = Payloads.qos(of: name),
+            qos.rawValue == publish.qos
         else { return machine.fail(.payloadIntact, "the broker got a damaged payload of the neighbour") }
         let origin = Payloads.index(of: name)
         machine.trace.note(machine.now, .arrival, UInt64(origin), text: "the broker owns message \(origin) of the neighbour")

@@ -43,7 +43,7 @@ extension DriverWorld {
         case .opened: machine.after(delay) { [self] in open(wire) }
         case .refused:
             machine.marks.hit(.dialRefused)
-            machine.after(delay) { loop.enqueue { channel.connectFailed(IOError(errnoCode: 111, reason: "connect")) } }
+            machine.after(delay) { [self] in refuse(channel) }
         case .unanswered:
             machine.marks.hit(.dialTimedOut)
             machine.after(late) { loop.enqueue { channel.connectFailed(ChannelError.connectTimeout(timeout)) } }
@@ -60,9 +60,13 @@ extension DriverWorld {
         return machine.dice.chance(1, in: 8) ? .refused : .opened
     }
 
+    private func refuse(_ channel: SimulatedChannel) {
+        machine.loop.enqueue { channel.connectFailed(IOError(errnoCode: 111, reason: "connect")) }
+    }
+
     private func open(_ wire: Wire) {
         guard let channel = wire.channel else { return }
-        if isDown, !wire.isNeighbours { return machine.loop.enqueue { channel.connectFailed(IOError(errnoCode: 111, reason: "connect")) } }
+        if isDown, !wire.isNeighbours { return refuse(channel) }
         wire.isOpenAtBroker = true
         broker.connectionOpened(.init(wire.number), faults: brokerFaults(wire), at: machine.now)
         drainBroker()

@@ -33,6 +33,12 @@ package enum Payloads {
     package static func index(of name: UInt64) -> Int { Int(name & 0xFFFF_FFFF_FFFF) }
     package static func direction(of name: UInt64) -> UInt64 { name >> 56 }
 
+    /// The name of a payload that is whole. Nil when the bytes are not those of a message of that direction.
+    package static func name(ofIntact bytes: [UInt8], direction: UInt64) -> UInt64? {
+        guard let name = name(of: bytes), Payloads.direction(of: name) == direction, matches(bytes[...], name, from: 0) else { return nil }
+        return name
+    }
+
     /// Whether the bytes are those of the payload from `offset` on.
     package static func matches(_ bytes: ArraySlice<UInt8>, _ name: UInt64, from offset: Int) -> Bool {
         var position = offset

@@ -46,8 +46,8 @@ extension World {
     }
 
     private mutating func arrived(_ publish: ReceivedPublish) {
-        guard let name = Payloads.name(of: publish.payload), Payloads.direction(of: name) == 1, let qos = Payloads.qos(of: name),
-            qos.rawValue == publish.qos, Payloads.matches(publish.payload[...], name, from: 0)
+        guard let name = Payloads.name(ofIntact: publish.payload, direction: 1), let qos = Payloads.qos(of: name),
+            qos.rawValue == publish.qos
         else { return fail(.payloadIntact, "the broker got a damaged payload") }
         let index = Payloads.index(of: name)
         trace.note(now, .arrival, UInt64(index), text: "broker owns message \(index) at QoS \(publish.qos)")

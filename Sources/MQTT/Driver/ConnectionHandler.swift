@@ -100,81 +100,88 @@ final class ConnectionHandler: ChannelDuplexHandler {
         context.fireChannelReadComplete()
     }
 
-    /// What a batch of packets leaves to be done outside of the lock.
-    private struct Outcome {
+    /// Packets of the read buffer: how far they have been stepped, and what they leave to be done outside of the lock.
+    private struct Batch {
+        var position = 0
+        var packets = 0
+        /// More bytes are needed, or none are wanted.
+        var isDone = false
         var messages = ReceivedRunBuilder()
         var chunks: [(PayloadStream, ByteBuffer)] = []
+
+        var isOver: Bool { isDone || packets == ConnectionHandler.packetsPerBatch }
     }
 
     /// Steps a batch of packets. Returns whether there is more to do.
     private func receive(_ input: inout ByteBuffer) -> Bool {
         let now = engine.now
         let otherProtocol = isAccepted || framer.isMidPacket ? nil : OtherProtocol(input)
-        var outcome = Outcome()
+        var batch = Batch()
         // Out of the object, which would check each access at run time.
         var framer = PacketFramer(maximumPacketSize: 0)
         swap(&framer, &self.framer)
-        var position = 0
-        var packets = 0
-        var isDone = false
         var aftermath: Aftermath?
-        while !isDone, packets < Self.packetsPerBatch {
+        while !batch.isOver {
             aftermath = engine.core.state.withLock { [input] state -> Aftermath? in
                 guard state.session.phase.link == link else {
-                    isDone = true
+                    batch.isDone = true
                     return state.takeAftermath()
                 }
-                let bytes = input.readableBytesUInt8Span
                 do throws(ProtocolViolation) {
-                    var answers = 0
-                    while packets < Self.packetsPerBatch, answers < Self.answersPerLock {
-                        guard let frame = try framer.next(input, bytes, &position) else {
-                            isDone = true
-                            break
-                        }
-                        packets += 1
-                        if !frame.isMessage { answers += 1 }
-                        step(frame, framer, input, left: bytes.count - position, &state, at: now, &outcome)
-                    }
+                    try step(input, &framer, &state, at: now, &batch)
                 } catch {
                     state.dialFailure = otherProtocol.map { MQTTError(.protocolViolation, .notSent, $0.advice) }
                     state.step(.violation(error), at: now)
-                    isDone = true
+                    batch.isDone = true
                 }
                 state.step(.received(midPacket: framer.isMidPacket), at: now)
                 if !isAccepted, case .online = state.session.phase { isAccepted = true }
                 // What has happened so far is told in one go.
-                return isDone || packets == Self.packetsPerBatch ? state.takeAftermath() : nil
+                return batch.isOver ? state.takeAftermath() : nil
             }
         }
         framer.forgetFrame()
         swap(&framer, &self.framer)
-        input.moveReaderIndex(forwardBy: position)
+        input.moveReaderIndex(forwardBy: batch.position)
         engine.finish(aftermath)
-        handOver(&outcome)
-        return !isDone
+        handOver(&batch)
+        return !batch.isDone
+    }
+
+    /// Steps packets until the batch is over, or the lock is to be given back.
+    private func step(
+        _ input: ByteBuffer, _ framer: inout PacketFramer, _ state: inout EngineState, at now: Instant, _ batch: inout Batch
+    ) throws(ProtocolViolation) {
+        let bytes = input.readableBytesUInt8Span
+        var answers = 0
+        while !batch.isOver, answers < Self.answersPerLock {
+            guard let frame = try framer.next(input, bytes, &batch.position) else { return batch.isDone = true }
+            batch.packets += 1
+            if !frame.isMessage { answers += 1 }
+            step(frame, framer, input, left: bytes.count - batch.position, &state, at: now, &batch)
+        }
     }
 
     private func step(
         _ frame: PacketFramer.Frame, _ framer: borrowing PacketFramer, _ input: ByteBuffer, left: Int, _ state: inout EngineState,
-        at now: Instant, _ outcome: inout Outcome
+        at now: Instant, _ batch: inout Batch
     ) {
         switch frame {
         case .packet(let packet): state.step(.packet(packet), at: now)
         case .suback(let packet): state.suback(packet, codes: framer.codes, at: now)
         case .publish(let head, let offset, let isInInput):
             let publish = InboundPublish(qos: head.qos, packetID: head.packetID)
-            guard case .deliver(let receipt) = state.publish(publish, at: now) else { return outcome.messages.passOver() }
-            if outcome.messages.needsSource(head, isInput: isInInput) {
-                outcome.messages.append(
+            guard case .deliver(let receipt) = state.publish(publish, at: now) else { return batch.messages.passOver() }
+            if batch.messages.needsSource(head, isInput: isInInput) {
+                batch.messages.append(
                     source: isInInput ? input : framer.packet, offset: offset, isInput: isInInput, topic: framer.lastTopic)
-                outcome.messages.reserve(min(Self.packetsPerBatch, left / (head.payloadOffset + head.payloadLength) + 1))
+                batch.messages.reserve(min(Self.packetsPerBatch, left / (head.payloadOffset + head.payloadLength) + 1))
             }
-            outcome.messages.append(head, receipt, offset: offset)
+            batch.messages.append(head, receipt, offset: offset)
         case .publishHead(let head):
             let publish = InboundPublish(qos: head.qos, packetID: head.packetID, isComplete: false)
             guard case .deliver(let receipt) = state.publish(publish, at: now) else {
-                outcome.messages.passOver()
+                batch.messages.passOver()
                 return stream = nil
             }
             let stream = PayloadStream(count: head.payloadLength, gate: engine.gate)
@@ -182,18 +189,18 @@ final class ConnectionHandler: ChannelDuplexHandler {
             let message = Message(
                 topic: framer.lastTopic, payload: Payload(.stream(stream)), qos: head.qos, retain: head.retain,
                 isDuplicate: head.isDuplicate, packetID: head.packetID)
-            outcome.messages.append(Received(message: message, receipt: receipt))
+            batch.messages.append(Received(message: message, receipt: receipt))
         case .chunk(let isLast):
-            if let stream { outcome.chunks.append((stream, framer.chunk)) }
+            if let stream { batch.chunks.append((stream, framer.chunk)) }
             guard isLast else { return }
             stream = nil
             state.step(.payloadCompleted, at: now)
         }
     }
 
-    private func handOver(_ outcome: inout Outcome) {
-        for (stream, chunk) in outcome.chunks { stream.append(chunk) }
-        let runs = outcome.messages.finish()
+    private func handOver(_ batch: inout Batch) {
+        for (stream, chunk) in batch.chunks { stream.append(chunk) }
+        let runs = batch.messages.finish()
         guard !runs.isEmpty else { return }
         engine.router.route(runs)
         engine.watchUnclaimed()

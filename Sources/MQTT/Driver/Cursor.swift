@@ -30,17 +30,15 @@ final class Cursor {
     /// Releases what was handed out.
     func release() {
         guard !current.isEmpty else { return }
-        let (first, isOne) = (current.lowerBound, current.count == 1)
-        if isOne, first < places.count {
-            // Without a look at the run, whose references would be counted.
-            current = 0..<0
-            let receipt = places[first].receipt
-            return receipt == 0 ? () : queue.releases.release(receipt)
-        }
-        let released = run[current]
+        let released = current
         current = 0..<0
-        queue.releases.release(released)
-        queue.reading(nil)
+        if released.count == 1, released.lowerBound < places.count {
+            // Without a look at the run, whose references would be counted.
+            queue.releases.release(places[released.lowerBound].receipt)
+        } else {
+            queue.releases.release(run[released])
+            queue.reading(nil)
+        }
     }
 
     /// Releases the message before, and hands out the next one of the run.

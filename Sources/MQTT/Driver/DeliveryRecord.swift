@@ -32,7 +32,7 @@ final class DeliveryRecord: Sendable {
     }
 
     private struct State {
-        private(set) var topic = ""
+        private var topic = ""
         private var qos = QoS.atLeastOnce
         private var retain = false
         private var correlationKey: String?
@@ -47,15 +47,13 @@ final class DeliveryRecord: Sendable {
 
         init(isStored: Bool) { self.isStored = isStored }
 
-        // Without a copy of the publication, which would count its references once more.
-        @inline(__always) init(_ publication: borrowing Publication, isStored: Bool) {
-            (topic, qos, retain) = (publication.topic, publication.qos, publication.retain)
-            correlationKey = publication.correlationKey
-            payload = publication.payload
+        init(_ publication: borrowing Publication, isStored: Bool) {
             self.isStored = isStored
+            load(publication)
         }
 
-        mutating func load(_ publication: Publication) {
+        // Without a copy of the publication, which would count its references once more.
+        @inline(__always) mutating func load(_ publication: borrowing Publication) {
             (topic, qos, retain) = (publication.topic, publication.qos, publication.retain)
             correlationKey = publication.correlationKey
             payload = publication.payload
@@ -65,8 +63,10 @@ final class DeliveryRecord: Sendable {
             payload.map { Publication($0, to: topic, qos, retain: retain, correlationKey: correlationKey) }
         }
 
-        func append(to outbound: inout OutboundBuffer, _ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool) {
+        mutating func send(_ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool, to outbound: inout OutboundBuffer) {
             guard let payload else { return }
+            wasSentBefore = wasSent
+            wasSent = true
             let head = OutboundPublish(topic: topic, qos: qos, retain: retain, payloadLength: payload.count)
             outbound.append(head, payload, packetID: packetID, isDuplicate: isDuplicate, serial: serial)
         }
@@ -119,12 +119,7 @@ final class DeliveryRecord: Sendable {
 
     /// Nothing is sent of what is in the store alone: the session asks for it first.
     func send(_ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool, to outbound: inout OutboundBuffer) {
-        state.withLock { state in
-            guard state.payload != nil else { return }
-            state.wasSentBefore = state.wasSent
-            state.wasSent = true
-            state.append(to: &outbound, serial, packetID, isDuplicate)
-        }
+        state.withLock { $0.send(serial, packetID, isDuplicate, to: &outbound) }
     }
 
     // MARK: Its end

@@ -27,8 +27,6 @@ struct EngineState {
     var reactions: [ConnectRefusal: ReconnectPolicy.Reaction] = [:]
     /// What the step at hand has shown about the next attempt.
     private var reaction: Reaction?
-    /// Looked at in each step, which is not to copy the reaction.
-    private var hasReaction = false
     /// Whether the client ends when each broker failed once, and none was ever reached.
     var endsWithoutSuccess = false
     private enum Reaction {
@@ -103,11 +101,11 @@ struct EngineState {
             index += 1
         }
         effects.removeAll()
-        if hasReaction { react(at: now) }
+        // Each step looks at it, and does not copy it.
+        if reaction != nil { react(at: now) }
     }
 
     private mutating func react(at now: Instant) {
-        hasReaction = false
         switch reaction.take() {
         case nil: break
         case .pace(let pace): step(.pace(pace), at: now)
@@ -261,7 +259,6 @@ struct EngineState {
         }
         if !session.attemptIsUnderWay { resumeAttemptWait() }
         reaction = reaction(to: error, wasOnline: wasOnline)
-        hasReaction = reaction != nil
         note(wasOnline ? .offline(error, unsentBytes: unsent) : .attemptFailed(error))
     }
 

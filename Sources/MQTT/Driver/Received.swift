@@ -52,6 +52,7 @@ final class ReleaseBox: Sendable {
     }
 
     func release(_ receipt: Receipt) {
+        if receipt == 0 { return }
         let isFirst = receipts.withLock { receipts in
             receipts.append(receipt)
             return receipts.count == 1

@@ -39,9 +39,10 @@ struct ReceivedRun: Sendable {
     /// When it came: what is given back to a queue finds its place by it.
     var arrival: UInt64 = 0
 
-    init(_ places: [Place], _ sources: [Source]) {
+    init(_ places: [Place], _ sources: [Source], arrival: UInt64 = 0) {
         storage = .places(places, sources)
         indices = places.indices
+        self.arrival = arrival
     }
 
     init(_ items: [Received] = [], arrival: UInt64 = 0) {
@@ -147,9 +148,7 @@ struct ReceivedRun: Sendable {
             }
             sources += theirs
         }
-        var joined = ReceivedRun(places, sources)
-        joined.arrival = first.arrival
-        return joined
+        return ReceivedRun(places, sources, arrival: first.arrival)
     }
 
     /// Splits it by what is claimed. Nil when nothing is.

@@ -41,10 +41,6 @@
 
     /// Two bytes of length, then the text.
     package mutating func string(_ value: String) {
-        let isContiguous: Void? = unsafe value.utf8.withContiguousStorageIfAvailable {
-            unsafe lengthAndBytes(UnsafeRawBufferPointer($0))
-        }
-        if isContiguous != nil { return }
         var value = value
         value.withUTF8 { unsafe lengthAndBytes(UnsafeRawBufferPointer($0)) }
     }
