@@ -8,6 +8,7 @@ private let unsafeFiles: Set<String> = [
     "Sources/MQTTPersistence/System/SystemThread.swift",  // pthread_create takes a retained box, poll an array of one descriptor
     "Sources/MQTTTransport/Socket/AbstractSocket.swift",  // a name is copied into sockaddr_un, which connect(2) reads
     "Sources/MQTTTransport/WebSocket/WebSocketMask.swift",  // masks from one ByteBuffer into another, inside of their calls
+    "Sources/MQTT/Driver/OutboundBlock.swift",  // hands PacketWriter the memory of an array, and takes back how much was written
     "Sources/MQTT/Driver/OutboundBuffer.swift",  // hands PacketWriter the memory of a ByteBuffer, and takes back how much was written
     "Sources/MQTT/Driver/TaskIdentity.swift",  // reads the hash of the current task, inside of the call that guarantees it
     "Sources/MQTTTesting/Broker/Server/InMemoryDialer.swift",  // socketpair fills an array of two descriptors

@@ -139,13 +139,20 @@ public final class MQTTClient: Sendable {
     ///   ``MQTTError/Code/abandoned``: canceled while it was being stored, its delivery may go on;
     ///   ``MQTTError/Code/payloadUnavailable``: its source could not be read, nothing was stored; and what ended the delivery before it
     ///   was stored, such as ``MQTTError/Code/evicted``.
-    @discardableResult public func publish(
+    @inlinable @discardableResult public func publish(
         _ payload: Payload, to topic: String, _ qos: QoS = .atMostOnce, retain: Bool = false, until: Written = .buffered
     ) async throws(MQTTError) -> Delivery {
-        if qos == .atMostOnce, until == .buffered, let delivery = try engine.submitAtOnce(payload, to: topic, retain: retain) {
-            return delivery
-        }
+        // Inlined, so that a publish that does not wait costs no frame of a task and no look at its executor.
+        if let delivery = try publishAtOnce(payload, to: topic, qos, retain: retain, until: until) { return delivery }
         return try await publish(Publication(payload, to: topic, qos, retain: retain), until: until)
+    }
+
+    /// Nil: it has to wait, or something about it has to be looked at.
+    @usableFromInline func publishAtOnce(
+        _ payload: Payload, to topic: String, _ qos: QoS, retain: Bool, until: Written
+    ) throws(MQTTError) -> Delivery? {
+        if qos == .atMostOnce { return until == .buffered ? try engine.submitAtOnce(payload, to: topic, retain: retain) : nil }
+        return engine.isDurable ? nil : try engine.submitAtOnce(payload, to: topic, qos, retain: retain)
     }
 
     /// How far a QoS 0 publish has got when the call returns.
@@ -164,7 +171,8 @@ public final class MQTTClient: Sendable {
     /// - Throws: As ``publish(_:to:_:retain:until:)``, but for what comes of waiting. In place of waiting for room in the outbound buffer
     ///   or in the queue, ``MQTTError/Code/tooManyRequests``; in place of waiting for a connection, ``MQTTError/Code/down`` (QoS 0).
     public func submit(_ payload: Payload, to topic: String, _ qos: QoS = .atMostOnce, retain: Bool = false) throws(MQTTError) -> Delivery {
-        try engine.submit(Publication(payload, to: topic, qos, retain: retain))
+        if qos != .atMostOnce, let delivery = try engine.submitAtOnce(payload, to: topic, qos, retain: retain) { return delivery }
+        return try engine.submit(Publication(payload, to: topic, qos, retain: retain))
     }
 
     /// Accepts many publishes in one go. Each is checked before the first is accepted.

@@ -10,6 +10,12 @@ struct Aftermath {
         case ended(MQTTError?, suspended: [(DeliveryRecord, MQTTError)], unstored: [DeliveryRecord])
     }
 
+    /// A publish that the broker has.
+    struct Acknowledged {
+        var record: DeliveryRecord
+        var code: ReasonCode
+    }
+
     /// A request that has come to its end.
     struct Resolved {
         var request: OpenRequest
@@ -21,7 +27,7 @@ struct Aftermath {
 
     var stored: [DeliveryRecord] = []
     /// Those that the broker has: nearly all.
-    var acknowledged: [(record: DeliveryRecord, code: ReasonCode)] = []
+    var acknowledged: [Acknowledged] = []
     /// Those that ended otherwise.
     var completions: [(DeliveryRecord, Result<Delivery.Outcome, MQTTError>)] = []
     var interruptions: [(DeliveryRecord, MQTTError)] = []
@@ -38,7 +44,7 @@ struct Aftermath {
     func run(resolved: (Resolved) -> Void) {
         for record in stored { record.stored() }
         for (record, error) in interruptions { record.interrupted(error) }
-        for (record, code) in acknowledged { record.acknowledge(code) }
+        for publish in acknowledged { publish.record.acknowledge(publish.code) }
         for (record, result) in completions { record.resolve(result) }
         for resolution in resolutions {
             resolved(resolution)

@@ -17,8 +17,7 @@ final class ConnectionWriter {
     /// The channel holds bytes of it that the operating system has not taken. Not while a source is read.
     private var isWithChannel = false
     private var isFlushing = false
-    /// The last buffer that was written, to be filled again.
-    private var spare: ByteBuffer?
+    private var spare = OutboundSpare()
     /// Called when there is nothing left to write.
     private var whenFlushed: (() -> Void)?
     /// What the channel held when it was last looked at.
@@ -67,8 +66,7 @@ final class ConnectionWriter {
 
     /// Returns whether there was anything to write.
     private func writeBatch(_ connection: ConnectionHandler, _ context: ChannelHandlerContext) -> Bool {
-        // Nobody else holds it any more, so that clearing keeps its memory.
-        spare?.clear()
+        spare.renew()
         let segments = engine.core.state.withLock { state -> [OutboundBuffer.Segment] in
             guard state.link == link, state.session.phase.link == link else { return [] }
             let segments = state.outbound.take(upTo: Self.batchLength, spare: &spare)
@@ -77,7 +75,7 @@ final class ConnectionWriter {
         }
         guard let first = segments.first else { return false }
         isWriting = true
-        if segments.count == 1, case .bytes(let buffer) = first, buffer.storageCapacity <= OutboundBuffer.reusedCapacity { spare = buffer }
+        if segments.count == 1, case .bytes(let buffer) = first { spare.keep(buffer) }
         if case .source(let source, let serial) = first {
             write(source, serial, connection)
         } else {
@@ -90,7 +88,12 @@ final class ConnectionWriter {
         var bytes = 0
         let promise = context.eventLoop.makePromise(of: Void.self)
         for (index, segment) in segments.enumerated() {
-            guard case .bytes(let buffer) = segment else { continue }
+            let buffer: ByteBuffer
+            switch segment {
+            case .block(let block): buffer = spare.bytes(of: block)
+            case .bytes(let payload): buffer = payload
+            case .source: continue
+            }
             bytes += buffer.readableBytes
             context.write(connection.wrapOutboundOut(buffer), promise: index == segments.count - 1 ? promise : nil)
         }
@@ -164,7 +167,7 @@ final class ConnectionWriter {
     /// Gives back the memory that was kept for more packets: none came for a while.
     func shrink() {
         guard !isWriting else { return }
-        spare = nil
+        spare = OutboundSpare()
         engine.core.state.withLock { $0.outbound.shrink() }
     }
 

@@ -31,7 +31,8 @@ final class DeliveryRecord: Sendable {
         }
     }
 
-    private struct State {
+    // Never copied: each copy would count all of its references.
+    private struct State: ~Copyable {
         private var topic = ""
         private var qos = QoS.atLeastOnce
         private var retain = false
@@ -52,6 +53,11 @@ final class DeliveryRecord: Sendable {
             load(publication)
         }
 
+        init(_ payload: Payload, to topic: String, _ qos: QoS, retain: Bool, isStored: Bool) {
+            (self.payload, self.topic, self.qos, self.retain) = (payload, topic, qos, retain)
+            self.isStored = isStored
+        }
+
         // Without a copy of the publication, which would count its references once more.
         @inline(__always) mutating func load(_ publication: borrowing Publication) {
             (topic, qos, retain) = (publication.topic, publication.qos, publication.retain)
@@ -64,11 +70,11 @@ final class DeliveryRecord: Sendable {
         }
 
         mutating func send(_ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool, to outbound: inout OutboundBuffer) {
-            guard let payload else { return }
+            guard let length = payload?.count else { return }
             wasSentBefore = wasSent
             wasSent = true
-            let head = OutboundPublish(topic: topic, qos: qos, retain: retain, payloadLength: payload.count)
-            outbound.append(head, payload, packetID: packetID, isDuplicate: isDuplicate, serial: serial)
+            let head = OutboundPublish(topic: topic, qos: qos, retain: retain, payloadLength: length)
+            outbound.append(head, payload ?? .empty, packetID: packetID, isDuplicate: isDuplicate, serial: serial)
         }
 
         var result: Result<Delivery.Outcome, MQTTError>? { end?.result }
@@ -99,9 +105,15 @@ final class DeliveryRecord: Sendable {
     }
 
     private let state: Mutex<State>
+    /// Whether the broker has it, with success: what nearly all are asked for takes no lock then.
+    private let hasSucceeded = Atomic(false)
 
     /// - Parameter isStored: Whether it is safe already.
     init(_ publication: borrowing Publication, isStored: Bool) { state = Mutex(State(publication, isStored: isStored)) }
+
+    init(_ payload: Payload, to topic: String, _ qos: QoS, retain: Bool, isStored: Bool) {
+        state = Mutex(State(payload, to: topic, qos, retain: retain, isStored: isStored))
+    }
 
     /// Of a publish whose payload is in the store alone.
     init(inStoreAlone: Void) { state = Mutex(State(isStored: true)) }
@@ -126,7 +138,9 @@ final class DeliveryRecord: Sendable {
 
     var isStored: Bool { state.withLock { $0.isStored } }
     /// Nil while it is under way.
-    var result: Result<Delivery.Outcome, MQTTError>? { state.withLock { $0.result } }
+    var result: Result<Delivery.Outcome, MQTTError>? {
+        hasSucceeded.load(ordering: .acquiring) ? .success(Delivery.Outcome()) : state.withLock { $0.result }
+    }
 
     /// Nil when there is nothing to wait for.
     var storedWait: Eventual<Void>? {
@@ -186,7 +200,10 @@ final class DeliveryRecord: Sendable {
     func acknowledge(_ code: ReasonCode) {
         // The payload goes when the lock has been given back: a source is the application's.
         let (isAwaited, _) = state.withLock { state in
-            if state.end == nil { state.end = .acknowledged(code) }
+            if state.end == nil {
+                state.end = .acknowledged(code)
+                hasSucceeded.store(code == .success, ordering: .releasing)
+            }
             return (state.isAwaited, state.payload.take())
         }
         if isAwaited { resolve(.success(Delivery.Outcome(reasonCode: code))) }

@@ -115,12 +115,14 @@ struct EngineState {
         }
     }
 
-    /// A publish of QoS 0: no other effect can come of it.
-    mutating func transmit(_ write: (inout OutboundBuffer) -> Void) -> Submitted {
-        if session.phase.passesAtMostOnce {
-            write(&outbound)
-            return .transmitted(link, position: outbound.appended)
-        }
+    /// Whether a publish of QoS 0 goes out at once: no other effect can come of it.
+    var transmits: Bool { session.phase.passesAtMostOnce }
+
+    /// A publish of QoS 0 is in the outbound buffer.
+    var transmitted: Submitted { .transmitted(link, position: outbound.appended) }
+
+    /// Why a publish of QoS 0 does not go out.
+    mutating func refusalToTransmit() -> Submitted {
         session.step(.publish(qos: .atMostOnce, queuedBytes: 0), at: now, into: &effects)
         defer { effects.removeAll() }
         if case .refused(let refusal) = effects.list.first { return .refused(refusal) }
@@ -164,7 +166,7 @@ struct EngineState {
         case .dial(let link): loopWork.dial = link
         case .sendConnect(let cleanSession): sendConnect(cleanSession)
         case .send(let packet): outbound.append(packet)
-        case .transmit: break  // see transmit(_:)
+        case .transmit: break  // see transmits
         case .sendPublish(let serial, let packetID, let isDuplicate): sendPublish(serial, packetID, isDuplicate)
         case .sendSubscribe(let ticket, let packetID), .sendUnsubscribe(let ticket, let packetID): sendRequest(ticket, packetID)
         case .hangUp(let link): loopWork.hangUps.append(link)
@@ -225,7 +227,7 @@ struct EngineState {
     private mutating func complete(_ serial: Serial, _ completion: Completion) {
         if let record = publishes.remove(serial) {
             if case .acknowledged(let code) = completion {
-                aftermath.acknowledged.append((record, code))
+                aftermath.acknowledged.append(Aftermath.Acknowledged(record: record, code: code))
             } else {
                 aftermath.completions.append((record, completion.result(store?.failure)))
             }

@@ -23,6 +23,22 @@ extension Engine {
         return nil
     }
 
+    /// A publish of QoS 1 or 2 that nothing is special about, without the copies that a `Publication` costs. Nil: nothing happened.
+    func submitAtOnce(_ payload: Payload, to topic: String, _ qos: QoS, retain: Bool) throws(MQTTError) -> Delivery? {
+        guard !hasProfile, case .buffer(let buffer) = payload.storage, buffer.readableBytes <= Self.uncheckedPayload else { return nil }
+        // Made outside of the lock.
+        let record = DeliveryRecord(payload, to: topic, qos, retain: retain, isStored: !isDurable)
+        let bytes = buffer.readableBytes
+        let (submitted, aftermath, wakes) = core.state.withLock { state -> (EngineState.Submitted?, Aftermath?, Bool) in
+            guard state.checkedTopic.is(topic) else { return (nil, nil, false) }
+            return (state.submit(record, qos, queuedBytes: bytes, at: now), state.takeAftermath(), state.needsFlush())
+        }
+        finish(aftermath)
+        if wakes { wake() }
+        guard case .accepted(let serial, let record) = submitted else { return nil }
+        return Delivery(storage: .accepted(core, serial, record))
+    }
+
     /// Accepts or refuses, in call order.
     func submit(_ publication: Publication) throws(MQTTError) -> Delivery {
         // Made outside of the lock.
@@ -311,12 +327,16 @@ extension Engine {
 extension EngineState {
     /// Says at once what a publish of QoS 0 becomes, of which nothing else can come.
     mutating func transmit(_ payload: ByteBuffer, to topic: String, retain: Bool) -> Submitted {
+        guard transmits else { return refusalToTransmit() }
         let head = OutboundPublish(topic: topic, qos: .atMostOnce, retain: retain, payloadLength: payload.readableBytes)
-        return transmit { outbound in outbound.append(head, payload, packetID: 0, isDuplicate: false) }
+        outbound.append(head, payload, packetID: 0, isDuplicate: false)
+        return transmitted
     }
 
     mutating func transmit(_ publication: Publication) -> Submitted {
-        transmit { outbound in outbound.append(publication.head, publication.payload, packetID: 0, isDuplicate: false, serial: nil) }
+        guard transmits else { return refusalToTransmit() }
+        outbound.append(publication.head, publication.payload, packetID: 0, isDuplicate: false, serial: nil)
+        return transmitted
     }
 
     /// Whether the loop has to be woken for the outbound buffer, or for a publish that will be too old one day.

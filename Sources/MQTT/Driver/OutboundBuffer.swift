@@ -1,27 +1,34 @@
 internal import NIOCore
 
-/// What waits to be written to the current connection, in order. Small packets share buffers; large payloads are slices and sources.
+/// What waits to be written to the current connection, in order. Small packets share blocks; large payloads are slices and sources.
 struct OutboundBuffer {
     enum Segment: Sendable {
+        /// Packets, and the heads of payloads that follow.
+        case block(OutboundBlock)
+        /// A payload in memory.
         case bytes(ByteBuffer)
         /// The payload of a publish, read while it is written.
         case source(CountedSource, serial: Serial?)
     }
 
+    /// A payload up to this size goes into a block, which is copied once more as a whole.
+    private static let blockPayload = 128
     /// A payload up to this size is copied behind its head; a larger one is written as the slice that it is.
     private static let copiedPayload = 2 << 10
     /// Writes of this size are as fast as writes get.
     private static let bufferLength = 64 << 10
-    /// A buffer that has grown beyond is not kept for the next packets: it was a payload's, or an idle client would hold it.
-    static let reusedCapacity = 128 << 10
+    /// Of a block too, which is filled faster, and rather grows than that another one is begun.
+    static let blockLength = 64 << 10
 
     private var segments: [Segment] = []
-    private var tail = ByteBuffer()
+    // What comes behind the segments. One of the two is empty.
+    private var block = OutboundBlock()
+    private var buffer = ByteBuffer()
     /// Bytes that were appended to this connection since it opened, and how many the operating system took.
     private(set) var appended: UInt64 = 0
     private(set) var written: UInt64 = 0
 
-    var isEmpty: Bool { segments.isEmpty && tail.readableBytes == 0 }
+    var isEmpty: Bool { segments.isEmpty && block.isEmpty && buffer.readableBytes == 0 }
     /// Bytes that the operating system has not taken. Those of a source count too, and are not in memory.
     var pending: Int { Int(appended - written) }
     /// Bytes of them in memory, not yet handed to the channel.
@@ -29,7 +36,8 @@ struct OutboundBuffer {
 
     /// Lets go of memory that holds nothing.
     mutating func shrink() {
-        if tail.readableBytes == 0 { tail = ByteBuffer() }
+        if block.isEmpty { block = OutboundBlock() }
+        if buffer.readableBytes == 0 { buffer = ByteBuffer() }
     }
 
     mutating func removeAll() { self = OutboundBuffer() }
@@ -50,10 +58,24 @@ struct OutboundBuffer {
     }
 
     mutating func append(_ head: OutboundPublish, _ payload: ByteBuffer, packetID: PacketID, isDuplicate: Bool) {
+        // Behind larger ones it does not change sides.
+        guard payload.readableBytes <= Self.blockPayload, buffer.readableBytes == 0 else {
+            return appendLarger(head, payload, packetID: packetID, isDuplicate: isDuplicate)
+        }
+        appendToBlock(length: head.packetLength) { writer in
+            head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer)
+            writer.bytes(payload.readableBytesUInt8Span)
+        }
+    }
+
+    // Not inlined: with two ways to go references would be counted also for a small packet.
+    @inline(never) private mutating func appendLarger(
+        _ head: OutboundPublish, _ payload: ByteBuffer, packetID: PacketID, isDuplicate: Bool
+    ) {
         guard payload.readableBytes > Self.copiedPayload else {
-            return append(length: head.packetLength) { writer in
+            return appendToBuffer(length: head.packetLength) { writer in
                 head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer)
-                unsafe payload.withUnsafeReadableBytes { unsafe writer.bytes($0) }
+                writer.bytes(payload.readableBytesUInt8Span)
             }
         }
         append(head, packetID: packetID, isDuplicate: isDuplicate)
@@ -62,17 +84,26 @@ struct OutboundBuffer {
     }
 
     private mutating func append(_ head: OutboundPublish, packetID: PacketID, isDuplicate: Bool) {
-        append(length: head.encodedLength) { writer in head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer) }
+        appendToBuffer(length: head.encodedLength) { writer in head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer) }
     }
 
     /// Appends a packet of at most `length` bytes.
     mutating func append(length: Int, _ body: (inout PacketWriter) -> Void) {
-        if tail.readableBytes >= Self.bufferLength { rotate() }
-        if tail.capacity == 0 { tail.reserveCapacity(max(length, 512)) }
-        let written = unsafe tail.writeWithUnsafeMutableBytes(minimumWritableBytes: length) { memory in
+        if buffer.readableBytes > 0 { appendToBuffer(length: length, body) } else { appendToBlock(length: length, body) }
+    }
+
+    @inline(__always) private mutating func appendToBlock(length: Int, _ body: (inout PacketWriter) -> Void) {
+        if block.count >= Self.blockLength { rotate() }
+        count(block.append(length: length, body), inMemory: true)
+    }
+
+    private mutating func appendToBuffer(length: Int, _ body: (inout PacketWriter) -> Void) {
+        if !block.isEmpty || buffer.readableBytes >= Self.bufferLength { rotate() }
+        if buffer.capacity == 0 { buffer.reserveCapacity(max(length, 512)) }
+        let written = unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: length) { memory in
             var writer = unsafe PacketWriter(memory)
             body(&writer)
-            return writer.count
+            return writer.end
         }
         count(written, inMemory: true)
     }
@@ -83,9 +114,14 @@ struct OutboundBuffer {
     }
 
     private mutating func rotate() {
-        guard tail.readableBytes > 0 else { return }
-        segments.append(.bytes(tail))
-        tail = ByteBuffer()
+        if !block.isEmpty {
+            segments.append(.block(block))
+            block = OutboundBlock(capacity: block.capacity)
+        }
+        if buffer.readableBytes > 0 {
+            segments.append(.bytes(buffer))
+            buffer = ByteBuffer()
+        }
     }
 
     private mutating func count(_ bytes: Int, inMemory: Bool) {
@@ -93,13 +129,19 @@ struct OutboundBuffer {
         if inMemory { bufferedBytes += bytes }
     }
 
-    /// Takes what can be written at once: buffers up to about `limit` bytes, or a single source. `spare` becomes the next tail.
-    mutating func take(upTo limit: Int, spare: inout ByteBuffer?) -> [Segment] {
+    /// Takes what can be written at once: blocks and buffers up to about `limit` bytes, or a single source. What comes next is written
+    /// into the memory of `spare`.
+    mutating func take(upTo limit: Int, spare: inout OutboundSpare) -> [Segment] {
         if segments.isEmpty {
-            guard tail.readableBytes > 0 else { return [] }
-            let taken = tail
-            tail = spare ?? ByteBuffer()
-            spare = nil
+            if !block.isEmpty {
+                let taken = block
+                block = spare.takeBlock()
+                bufferedBytes -= taken.count
+                return [.block(taken)]
+            }
+            guard buffer.readableBytes > 0 else { return [] }
+            let taken = buffer
+            buffer = spare.takeBuffer()
             bufferedBytes -= taken.readableBytes
             return [.bytes(taken)]
         }
@@ -107,15 +149,15 @@ struct OutboundBuffer {
         var taken: [Segment] = []
         var bytes = 0
         scan: for segment in segments {
+            if bytes >= limit { break scan }
             switch segment {
             case .source:
                 if taken.isEmpty { taken.append(segment) }
                 break scan
-            case .bytes(let buffer):
-                if bytes >= limit { break scan }
-                bytes += buffer.readableBytes
-                taken.append(segment)
+            case .block(let block): bytes += block.count
+            case .bytes(let buffer): bytes += buffer.readableBytes
             }
+            taken.append(segment)
         }
         segments.removeFirst(taken.count)
         bufferedBytes -= bytes

@@ -76,6 +76,13 @@
 
     /// Adds an element under a number that is not there.
     @inlinable public mutating func insert(_ element: Element, at number: UInt64) {
+        // Mostly the next one, in a page that holds others.
+        if number == following, slot(number) != 0, !isEmpty, taken(page(number)) != 0 {
+            pages[page(number)].put(element, slot(number))
+            following += 1
+            total += 1
+            return
+        }
         let first = isEmpty ? number : Swift.min(base, number)
         // Up to the end, also where nothing is: two numbers of the ring never share a place.
         reach(from: first, to: Swift.max(end, number + 1) - 1)

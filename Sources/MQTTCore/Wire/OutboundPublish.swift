@@ -1,27 +1,24 @@
 /// The head of a PUBLISH to send. The payload follows it on the wire, and is written by whoever holds it.
 package struct OutboundPublish: Sendable {
-    package var topic: String
-    package var qos: QoS
-    package var retain: Bool
-    package var payloadLength: Int
+    package let topic: String
+    package let qos: QoS
+    package let retain: Bool
+    package let payloadLength: Int
+    package let remainingLength: Int
 
     package init(topic: String, qos: QoS, retain: Bool, payloadLength: Int) {
         self.topic = topic
         self.qos = qos
         self.retain = retain
         self.payloadLength = payloadLength
+        remainingLength = 2 + topic.utf8.count + (qos == .atMostOnce ? 0 : 2) + payloadLength
     }
-
-    package var remainingLength: Int { 2 + topic.utf8.count + (qos == .atMostOnce ? 0 : 2) + payloadLength }
 
     /// Bytes of the head: what comes before the payload.
     package var encodedLength: Int { packetLength - payloadLength }
 
     /// Bytes of the packet from first to last.
-    package var packetLength: Int {
-        let remainingLength = remainingLength
-        return 1 + variableByteIntegerLength(remainingLength) + remainingLength
-    }
+    package var packetLength: Int { 1 + variableByteIntegerLength(remainingLength) + remainingLength }
 
     /// Everything that can be wrong with it, before anything is sent or stored.
     package func check() throws(MQTTError) {
@@ -35,7 +32,6 @@ package struct OutboundPublish: Sendable {
     ///   - packetID: Not written at QoS 0 [MQTT-2.3.1-5].
     ///   - isDuplicate: Whether it went out before [MQTT-3.3.1-1]; never at QoS 0 [MQTT-3.3.1-2].
     package func encode(packetID: PacketID, isDuplicate: Bool, into writer: inout PacketWriter) {
-        let remainingLength = remainingLength
         let duplicate: UInt8 = isDuplicate && qos != .atMostOnce ? 0b1000 : 0
         writer.byte(0x30 | duplicate | qos.rawValue << 1 | (retain ? 1 : 0))
         writer.variableByteInteger(remainingLength)

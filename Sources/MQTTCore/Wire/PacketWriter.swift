@@ -5,24 +5,26 @@
     // The subscript and the slices of a buffer pointer check in debug builds only, and slices are slow: most packets are small.
     private let start: UnsafeMutableRawPointer?
     private let capacity: Int
-    /// Bytes written so far.
-    package private(set) var count = 0
+    /// Where the next byte goes.
+    package private(set) var end: Int
 
-    package init(_ memory: UnsafeMutableRawBufferPointer) {
+    /// - Parameter position: Where to begin in the memory.
+    package init(_ memory: UnsafeMutableRawBufferPointer, from position: Int = 0) {
         unsafe start = memory.baseAddress
         capacity = memory.count
+        end = position
     }
 
     package mutating func byte(_ value: UInt8) {
         unsafe place(1).storeBytes(of: value, as: UInt8.self)
     }
 
-    /// Where the next bytes go. They count as written.
+    /// Where these bytes go. They count as written.
     @inline(__always) private mutating func place(_ bytes: Int) -> UnsafeMutableRawPointer {
-        precondition(bytes <= capacity - count, "a packet's encodedLength is too small")
-        defer { count += bytes }
+        precondition(bytes <= capacity - end, "a packet's encodedLength is too small")
+        defer { end += bytes }
         // There is memory: the capacity is not zero.
-        return unsafe start! + count
+        return unsafe start! + end
     }
 
     package mutating func integer(_ value: UInt16) {
@@ -31,6 +33,7 @@
 
     /// The remaining length: seven bits a byte, the shortest form (section 2.2.3).
     package mutating func variableByteInteger(_ value: Int) {
+        if value < 0x80 { return byte(UInt8(truncatingIfNeeded: value)) }
         var rest = value
         repeat {
             let low = UInt8(rest & 0x7F)
@@ -41,6 +44,8 @@
 
     /// Two bytes of length, then the text.
     package mutating func string(_ value: String) {
+        // Nearly all texts are there as UTF-8, and none of those is copied or counted.
+        if unsafe value.utf8.withContiguousStorageIfAvailable({ unsafe lengthAndBytes(UnsafeRawBufferPointer($0)) }) != nil { return }
         var value = value
         value.withUTF8 { unsafe lengthAndBytes(UnsafeRawBufferPointer($0)) }
     }
@@ -56,7 +61,11 @@
     }
 
     /// The bytes as they are: a payload.
-    package mutating func bytes(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func bytes(_ bytes: Span<UInt8>) {
+        unsafe bytes.withUnsafeBytes { unsafe self.bytes($0) }
+    }
+
+    private mutating func bytes(_ bytes: UnsafeRawBufferPointer) {
         guard let from = bytes.baseAddress, bytes.count > 0 else { return }
         unsafe place(bytes.count).copyMemory(from: from, byteCount: bytes.count)
     }
@@ -68,7 +77,7 @@ extension Array where Element == UInt8 {
         unsafe self.init(unsafeUninitializedCapacity: length) { memory, initialized in
             var writer = unsafe PacketWriter(UnsafeMutableRawBufferPointer(memory))
             body(&writer)
-            initialized = writer.count
+            initialized = writer.end
         }
     }
 }

@@ -21,6 +21,29 @@ import Testing
         }
     }
 
+    /// Small packets, larger ones and slices wait in memory of different kinds: they go out in one order all the same.
+    @Test(arguments: [QoS.atMostOnce, .atLeastOnce])
+    func sizesOfAllKindsKeepTheirOrder(qos: QoS) async throws {
+        let sizes = [0, 1, 16, 127, 128, 129, 1_000, 2_047, 2_048, 2_049, 9_000, 70_000]
+        // Each after each other one, and runs of each.
+        let order = sizes.indices.flatMap { first in sizes.indices.flatMap { second in [first, second, second] } }
+        try await withBroker { broker in
+            let client = try MQTTClient(settings(broker))
+            try await client.run { client in
+                try await client.waitUntilOnline()
+                for (number, index) in order.enumerated() {
+                    let bytes = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: sizes[index])
+                    let topic = number % 3 == 0 ? "a/topic/that/is/longer/than/a/few/bytes" : "t"
+                    try await client.publish(Payload(bytes: bytes), to: topic, qos)
+                }
+            }
+            try await broker.wait { $0.receivedCount == order.count }
+            let received = try await broker.received
+            let wanted = order.enumerated().map { [UInt8](repeating: UInt8(truncatingIfNeeded: $0), count: sizes[$1]) }
+            #expect(received.map(\.payload) == wanted)
+        }
+    }
+
     @Test func callOrderOfManyTasks() async throws {
         try await withBroker { broker in
             // A sanitizer takes its time.
