@@ -75,6 +75,9 @@ struct EngineState {
     /// Why the last one was lost.
     private var lastLoss: MQTTError?
 
+    /// Acknowledgements in a read, roughly.
+    private static let acknowledgedTogether = 32
+
     var checkedTopic = CheckedTopic()
     /// What a step is about.
     private var submission: DeliveryRecord?
@@ -227,6 +230,8 @@ struct EngineState {
     private mutating func complete(_ serial: Serial, _ completion: Completion) {
         if let record = publishes.remove(serial) {
             if case .acknowledged(let code) = completion {
+                // Mostly others follow in the same read.
+                if aftermath.acknowledged.isEmpty { aftermath.acknowledged.reserveCapacity(Self.acknowledgedTogether) }
                 aftermath.acknowledged.append(Aftermath.Acknowledged(record: record, code: code))
             } else {
                 aftermath.completions.append((record, completion.result(store?.failure)))

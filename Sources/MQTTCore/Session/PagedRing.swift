@@ -6,6 +6,8 @@
 /// 6.3, `@inlinable` or not), and each access looked up the type at run time, a third of the samples in a profile of publishing at QoS 1.
 @_spi(Driver) public struct PagedRing<Element> {
     @usableFromInline static var pageLength: UInt64 { UInt64(UInt64.bitWidth) }
+    /// As many as are emptied by the acknowledgements of one read.
+    @usableFromInline static var mostSpares: Int { 4 }
 
     @usableFromInline struct Page {
         /// None while the page holds nothing.
@@ -27,8 +29,8 @@
     }
 
     @usableFromInline var pages: [Page] = []
-    /// The slots of an empty page, so that a short queue does not ask for memory again and again.
-    @usableFromInline var spare: [Element?] = []
+    /// The slots of a few empty pages, so that a queue does not ask for memory again and again.
+    @usableFromInline var spares: [[Element?]] = []
     @usableFromInline var oldest: UInt64
     @usableFromInline var following: UInt64
     @usableFromInline var total = 0
@@ -90,8 +92,7 @@
         following = Swift.max(end, number + 1)
         let (index, slot) = (page(number), slot(number))
         if taken(index) == 0 {
-            pages[index].slots = spare.isEmpty ? [Element?](repeating: nil, count: Int(Self.pageLength)) : spare
-            spare = []
+            pages[index].slots = spares.popLast() ?? [Element?](repeating: nil, count: Int(Self.pageLength))
         }
         precondition(taken(index) & (1 << UInt64(slot)) == 0, "the number is in the ring")
         pages[index].put(element, slot)
@@ -113,10 +114,11 @@
         let element = pages[index].take(slot(number))
         total -= 1
         if taken(index) == 0 {
-            spare = pages[index].slots
+            if spares.count < Self.mostSpares { spares.append(pages[index].slots) }
             pages[index].slots = []
         }
         if number == base { oldest = next(from: number + 1) ?? end }
+        if isEmpty, spares.count > 1 { spares.removeLast(spares.count - 1) }
         if isEmpty, pages.count > 16 { pages = [] }
         return element
     }
