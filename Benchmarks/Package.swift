@@ -9,8 +9,7 @@ let package = Package(
     targets: [
         .executableTarget(
             name: "driver",
-            dependencies: [.product(name: "MQTT", package: "swift-mqtt")],
-            swiftSettings: [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
+            dependencies: [.product(name: "MQTT", package: "swift-mqtt")]
         )
     ]
 )
