@@ -2,9 +2,9 @@
 ///
 /// Total over all inputs: no sequence of bytes traps.
 package struct PacketDecoder: Sendable, Equatable {
-    private let maximumPacketSize: Int
+    let maximumPacketSize: Int
     /// The topic of the last PUBLISH. Brokers repeat topics, and equal bytes need no second check.
-    private var lastTopic: [UInt8] = []
+    private(set) var lastTopic: [UInt8] = []
 
     /// - Parameter maximumPacketSize: The largest packet to accept, in bytes from first to last.
     package init(maximumPacketSize: Int = FixedHeader.maximumRemainingLength + 5) {

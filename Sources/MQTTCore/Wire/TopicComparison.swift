@@ -9,11 +9,12 @@ enum TopicComparison {
             for index in 0..<count where bytes[range.lowerBound + index] != last[index] { return false }
             return true
         }
+        precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "the range is not in the bytes")
         let (mine, theirs) = unsafe (bytes.bytes, last.bytes)
         var index = 0
         while true {
-            let left = unsafe mine.unsafeLoadUnaligned(fromByteOffset: range.lowerBound + index, as: UInt64.self)
-            let right = unsafe theirs.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+            let left = unsafe mine.unsafeLoadUnaligned(fromUncheckedByteOffset: range.lowerBound + index, as: UInt64.self)
+            let right = unsafe theirs.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
             if left != right { return false }
             if index == count - 8 { return true }
             // The last eight bytes may overlap those before.

@@ -10,7 +10,24 @@ enum Decoded: Equatable {
 
 extension PacketDecoder {
     /// The packet at `start` and its length. Nil while it is incomplete.
+    ///
+    /// Holds the short way of a repeated topic against the long one.
     mutating func next(_ bytes: [UInt8], at start: Int = 0) throws(ProtocolViolation) -> (Decoded, length: Int)? {
+        let repeated = repeatedPublish(bytes.span, at: start)
+        do throws(ProtocolViolation) {
+            let packet = try nextInFull(bytes, at: start)
+            if let repeated {
+                let head = if case .publish(let head, _, _) = packet?.0 { head as PublishHead? } else { nil as PublishHead? }
+                precondition(head == repeated, "\(repeated) in place of \(String(describing: packet))")
+            }
+            return packet
+        } catch {
+            precondition(repeated == nil, "accepted what is refused with \(error)")
+            throw error
+        }
+    }
+
+    private mutating func nextInFull(_ bytes: [UInt8], at start: Int) throws(ProtocolViolation) -> (Decoded, length: Int)? {
         guard let header = try header(bytes.span, at: start) else { return nil }
         if header.type == .publish {
             guard let head = try publish(bytes.span, at: start, header) else { return nil }

@@ -54,6 +54,49 @@ struct FuzzTests {
         #expect(found > 50_000)
     }
 
+    /// The short way for a topic that repeats says what the long one says, or nothing: each decoding of these tests holds them
+    /// against one another. Here most packets repeat their topic, with flaws in their heads.
+    @Test func repeatedTopicsWithRandomFlaws() {
+        var random = SeededGenerator(seed: 313)
+        var taken = 0
+        for _ in 0..<50_000 {
+            let topic: [UInt8] = Array("bench/topic/of/many".utf8.prefix(Int.random(in: 1...19, using: &random)))
+            var decoder = PacketDecoder(maximumPacketSize: Bool.random(using: &random) ? 40 : 1 << 28)
+            var bytes: [UInt8] = []
+            for _ in 0..<3 {
+                let qos = UInt8.random(in: 0...2, using: &random)
+                let payload = [UInt8](repeating: 0x41, count: Int.random(in: 0...30, using: &random))
+                bytes += publishBytes(0x30 | qos << 1, topic, id: qos == 0 ? [] : [0, UInt8.random(in: 0...3, using: &random)], payload)
+            }
+            if Bool.random(using: &random) {
+                bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            }
+            bytes.removeLast(Int.random(in: 0...2, using: &random))
+            for case .publish(let head, _, _) in drain(bytes, &decoder) where head.repeatsTopic { taken += 1 }
+        }
+        #expect(taken > 30_000)
+    }
+
+    /// A remaining length of two bytes, of too many, and of one that is longer than it needs to be.
+    @Test(arguments: [(200, false), (16_383, false), (16_384, false), (20, true)])
+    func repeatedTopicsOfAnyLength(remainingLength: Int, isPadded: Bool) throws {
+        var length: [UInt8] = isPadded ? [UInt8(remainingLength) | 0x80, 0] : []
+        if !isPadded {
+            var rest = remainingLength
+            repeat {
+                length.append(UInt8(rest & 0x7F) | (rest > 0x7F ? 0x80 : 0))
+                rest >>= 7
+            } while rest > 0
+        }
+        let packet = [0x30] + length + [0, 1, 0x74] + [UInt8](repeating: 0, count: remainingLength - 3)
+        var decoder = PacketDecoder()
+        _ = try decoder.next(packet)
+        let repeated = decoder.repeatedPublish(packet.span, at: 0)
+        #expect((repeated != nil) == (length.count < 3))
+        #expect(repeated.map { $0.payloadOffset + $0.payloadLength } ?? packet.count == packet.count)
+        #expect(try decoder.next(packet) != nil)
+    }
+
     @Test func everyTruncationOfEveryPacketIsIncomplete() throws {
         for seed in FuzzTests.seeds {
             for count in 0..<seed.count { #expect(try decode(Array(seed.prefix(count))) == nil) }
