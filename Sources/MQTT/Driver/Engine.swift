@@ -206,7 +206,8 @@ final class Engine: Sendable {
     }
 
     /// Begins to connect. Once.
-    func start() throws(MQTTError) {
+    // Not inlined: what it needs on the stack would be in the memory of the task that runs the client, for as long as that runs.
+    @inline(never) func start() throws(MQTTError) {
         let phase = perform { state in
             defer { state.step(.start, at: now) }
             return state.session.phase

@@ -61,9 +61,11 @@ extension Engine {
     private func dial(_ link: Link, _ route: Route, _ dialer: any Dialer, _ connect: Connect) {
         core.state.withLock { $0.connect = connect }
         let timeout = TimeAmount.nanoseconds(configuration.connectTimeout.nanoseconds)
+        // What is needed of the route, in place of a copy of it in each closure: thousands of clients may connect at once.
+        let (isEncrypted, isProxied) = (route.broker.tls != nil, route.broker.proxy != nil)
         let dialed = dialer.dial(on: eventLoop, timeout: timeout) { channel in
             channel.eventLoop.makeCompletedFuture {
-                let handler = ConnectionHandler(engine: self, link: link, isEncrypted: route.broker.tls != nil)
+                let handler = ConnectionHandler(engine: self, link: link, isEncrypted: isEncrypted)
                 try channel.pipeline.syncOperations.addHandler(handler)
             }
         }
@@ -74,13 +76,13 @@ extension Engine {
             guardian.cancel()
             guard case .failure(let error) = result else { return }
             let isLate = if case .connectTimeout = error as? ChannelError { true } else { false }
-            let failure = isLate ? late : error as? MQTTError ?? MQTTError(.down, .notSent, Self.text(error, route))
+            let failure = isLate ? late : error as? MQTTError ?? MQTTError(.down, .notSent, Self.text(error, isProxied: isProxied))
             self.dialFailed(link, failure)
         }
     }
 
-    private static func text(_ error: any Error, _ route: Route) -> String {
-        "cannot connect\(route.broker.proxy == nil ? "" : " to the proxy"): \(NetworkFailure.text(error))"
+    private static func text(_ error: any Error, isProxied: Bool) -> String {
+        "cannot connect\(isProxied ? " to the proxy" : ""): \(NetworkFailure.text(error))"
     }
 
     private func dialFailed(_ link: Link, _ reason: MQTTError) {
