@@ -4,6 +4,7 @@ import Dispatch
 @main
 enum Main {
     static func main() {
+        Descriptor.keepStandardNumbers()
         // Words that are wrong go the usual way too, which says so.
         let words = try? ArgumentText.words(SystemFile.arguments.dropFirst())
         if let words, let quick = QuickPublish(words), QuickPublish.isPossible { quick.run() }

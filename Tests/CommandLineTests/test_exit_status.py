@@ -161,6 +161,42 @@ class ExitStatus(unittest.TestCase):
     def test_74_files(self):
         self.assertEqual(self.status("pub", "-p", self.port, "-t", "a", "-f", "/nonexistent"), 74)
 
+    def test_74_what_cannot_be_read_is_not_empty(self):
+        """Empty and retained, it would clear what the broker keeps."""
+        self.assertEqual(self.status("pub", "-p", self.port, "-t", "read/kept", "-r", "-m", "precious", "-q", "1"), 0)
+        publish = [mqttc(), "pub", "-p", self.port, "-t", "read/kept", "-r", "-q", "1"]
+        for file in ("/tmp", "/proc/self/mem"):
+            status, _, errors = run([*publish, "-f", file])
+            self.assertEqual(status, 74)
+            self.assertIn(f"mqttc: {file}: ".encode(), errors)
+        directory = os.open("/tmp", os.O_RDONLY)
+        self.addCleanup(os.close, directory)
+        for more in ([], ["-s"], ["-l"]):
+            for stdin, reason in ((directory, b"Is a directory"), (None, b"Bad file descriptor")):
+                with self.subTest(more, stdin=stdin):
+                    closed = {"preexec_fn": lambda: os.close(0)} if stdin is None else {}
+                    status, _, errors = Child([*publish, *more], stdin=stdin, **closed).end()
+                    self.assertEqual((status, errors), (74, b"mqttc: standard input: " + reason + b"\n"))
+        self.assertEqual(run([mqttc(), "sub", "-p", self.port, "-t", "read/kept", "-C", "1"])[:2], (0, b"precious\n"))
+
+    def test_74_or_64_files_of_secrets_and_options(self):
+        self.assertEqual(self.status("pub", "-p", self.port, "-t", "a", "-m", "x", "-u", "me", "--password-file", "/tmp"), 64)
+        with tempfile.TemporaryDirectory() as directory:
+            os.makedirs(os.path.join(directory, "mqttc", "config"))
+            self.assertEqual(self.status("pub", "-p", self.port, "-t", "a", "-m", "x", env=environment(XDG_CONFIG_HOME=directory)), 64)
+
+    def test_74_or_64_what_has_no_end(self):
+        self.assertEqual(self.status("pub", "-p", self.port, "-t", "a", "-f", "/dev/zero"), 74)
+        with open("/dev/zero", "rb") as zeros:
+            self.assertEqual(Child([mqttc(), "pub", "-p", self.port, "-t", "a", "-l"], stdin=zeros).end()[0], 64)
+
+    def test_files_whose_length_only_reading_tells(self):
+        with open("/proc/sys/kernel/ostype", "rb") as file:
+            content = file.read()
+        publish = ["pub", "-p", self.port, "-t", "read/proc", "-r", "-f", "/proc/sys/kernel/ostype"]
+        self.assertEqual(self.status(*publish), 0)
+        self.assertEqual(run([mqttc(), "sub", "-p", self.port, "-t", "read/proc", "-C", "1", "-N"])[:2], (0, content))
+
     def test_74_no_room_for_what_is_spooled(self):
         with tempfile.TemporaryDirectory() as directory:
             missing = os.path.join(directory, "gone")
@@ -186,6 +222,28 @@ class ExitStatus(unittest.TestCase):
                     errors = child.communicate(timeout=30)[1]
                     self.assertEqual(child.returncode, 74)
                     self.assertIn(b"standard output: No space left on device\n", errors)
+
+    def test_74_standard_output_is_full_and_nothing_more_comes(self):
+        self.assertEqual(self.status("pub", "-p", self.port, "-t", "full/once", "-r", "-m", "x", "-q", "1"), 0)
+        with open("/dev/full", "wb") as full:
+            status, _, errors = Child([mqttc(), "sub", "-p", self.port, "-t", "full/once"], stdout=full).end()
+        self.assertEqual((status, errors), (74, b"mqttc: standard output: No space left on device\n"))
+        # The same when nobody reads.
+        reader, writer = os.pipe()
+        child = Child([mqttc(), "sub", "-p", self.port, "-t", "full/once"], stdout=writer)
+        os.close(reader)
+        os.close(writer)
+        self.assertEqual(child.end()[0], 1)
+
+    def test_74_no_standard_output_at_all(self):
+        """Its number is not given to something else, where a message of seven bytes would be a wake-up of the event loop."""
+        self.assertEqual(self.status("pub", "-p", self.port, "-t", "full/seven", "-r", "-m", "1234567", "-q", "1"), 0)
+
+        def close_all():
+            os.close(0)
+            os.close(1)
+        status, _, errors = Child([mqttc(), "sub", "-p", self.port, "-t", "full/seven", "-C", "1"], preexec_fn=close_all).end()
+        self.assertEqual((status, errors), (74, b"mqttc: standard output: Bad file descriptor\n"))
 
     def test_75_time_out(self):
         self.assertEqual(self.status("sub", "-p", self.port, "-t", "nothing", "-W", "0.2"), 75)
@@ -240,7 +298,8 @@ class ExitStatus(unittest.TestCase):
 
     def test_passwords_are_not_in_the_process_list(self):
         for words, shown in [(["-P", "secret"], b"******"), (["--pw=secret"], b"--pw=******"),
-                             ([f"mqtt://user:secret@127.0.0.1:{self.closed_port}"], b"mqtt://user:******@127.0.0.1")]:
+                             ([f"mqtt://user:secret@127.0.0.1:{self.closed_port}"], b"mqtt://user:******@127.0.0.1"),
+                             ([f"--url=mqtt://user:secret@127.0.0.1:{self.closed_port}"], b"--url=mqtt://user:******@127.0.0.1")]:
             with self.subTest(words):
                 filter = f"open/{len(shown)}"
                 where = [] if "://" in words[0] else ["-u", "user", "-p", self.closed_port]
@@ -297,6 +356,17 @@ class ExitStatus(unittest.TestCase):
                     status, _, errors = run([mqttc(), "pub", "-t", "a", "-m", "x"], env=env)
                     self.assertEqual(status, 64)
                     self.assertIn(complaint, errors.decode())
+
+    def test_the_command_line_wins_over_what_it_excludes(self):
+        with tempfile.TemporaryDirectory() as directory:
+            os.mkdir(os.path.join(directory, "mqttc"))
+            with open(os.path.join(directory, "mqttc", "config"), "w") as file:
+                file.write("-u me\n--password-file /nonexistent\n-i same\n--cafile /nonexistent\n[sub]\n--json\n--retained-only\n")
+            env = environment(XDG_CONFIG_HOME=directory)
+            self.assertEqual(self.status("pub", "-p", self.port, "-t", "wins", "-m", "x", "-r"), 0)
+            words = ["sub", f"mqtt://127.0.0.1:{self.port}", "-P", "x", "-I", "pre", "-F", "<%p>", "-t", "wins", "-C", "1"]
+            self.assertEqual(run([mqttc(), *words], env=env)[:2], (0, b"<x>\n"))
+            self.assertEqual(self.status(*words, "-R", "-W", "0.2", env=env), 75)
 
     def test_defaults_are_for_the_commands_that_have_them(self):
         with tempfile.TemporaryDirectory() as directory:

@@ -94,6 +94,26 @@ class Outbox(unittest.TestCase):
             return 0
         return sum(os.path.getsize(os.path.join(self.outbox, name)) for name in os.listdir(self.outbox))
 
+    def test_a_message_that_is_lost_on_disk_is_told_and_fails_once(self):
+        for number in range(3):
+            self.assertEqual(self.publish(str(free_port()), "-t", "box/a", "-m", f"message{number}", "-q", "1")[0], 0)
+        segments = sorted(name for name in os.listdir(self.outbox) if name.startswith("journal-"))
+        damaged = 0
+        for name in segments:
+            with open(os.path.join(self.outbox, name), "r+b") as file:
+                content = file.read()
+                if b"message1" in content:
+                    file.seek(content.index(b"message1"))
+                    damaged += file.write(b"XXXX")
+        self.assertEqual(damaged, 4)
+        subscriber = self.received(2)
+        status, _, errors = self.publish(self.port, "--flush")
+        self.assertEqual(status, 74)
+        self.assertIn(b"and lost", errors)
+        # Those beside it arrive, and that is all there is to say.
+        self.assertEqual(subscriber.end()[1], b"box/a 1 message0\nbox/a 1 message2\n")
+        self.assertEqual(self.publish(self.port, "--flush")[0], 0)
+
     def test_refuses_what_it_cannot_honour(self):
         self.assertEqual(self.publish(self.port, "-t", "box/a", "-m", "x")[0], 64)              # QoS 0
         self.assertEqual(self.publish(self.port, "--flush", "-t", "a", "-m", "x")[0], 64)

@@ -160,6 +160,28 @@ class InTerminal(unittest.TestCase):
         self.assertEqual(terminal.exit_status(), 130)
         terminal.wait_for("quit", absent=True)
 
+    def test_watch_stops_and_goes_on(self):
+        """Ctrl-Z and fg: the shell gets its terminal, and watch gets it again."""
+        terminal = Terminal(["bash", "--norc", "-i"])
+        self.addCleanup(terminal.close)
+        terminal.press(shlex.join([mqttc(), "watch", "-p", self.port, "-t", "stop/#"]), "Enter")
+        terminal.wait_for("quit")
+        terminal.press("C-z")
+        terminal.wait_for("Stopped")
+        terminal.press("stty -a | grep -o '.icanon'", "Enter")
+        terminal.wait_for(r"^ icanon")
+        terminal.press("fg", "Enter")
+        terminal.wait_for("quit")
+        self.assertEqual(run([mqttc(), "pub", "-p", self.port, "-t", "stop/on", "-m", "again"])[0], 0)
+        self.assertNotIn("icanon", terminal.wait_for(r"▸ stop"))
+        # A key at a time, as before.
+        terminal.press("e")
+        terminal.wait_for(r"    on .*again")
+        terminal.press("q")
+        terminal.wait_for("quit", absent=True)
+        terminal.press("exit", "Enter")
+        self.assertEqual(terminal.exit_status(), 0)
+
     def test_watch_says_when_it_is_offline(self):
         broker = Mosquitto()
         self.addCleanup(broker.close)

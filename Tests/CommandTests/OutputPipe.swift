@@ -29,7 +29,7 @@ struct OutputPipe {
     func read(_ count: Int) -> [UInt8] {
         var all: [UInt8] = []
         var chunk: [UInt8] = []
-        while all.count < count, reader.read(into: &chunk, atMost: count - all.count) { all += chunk }
+        while all.count < count, (try? reader.read(into: &chunk, atMost: count - all.count)) == true { all += chunk }
         return all
     }
 
@@ -50,7 +50,7 @@ struct OutputPipe {
         var text: [UInt8] = []
         var lines = 0
         var chunk: [UInt8] = []
-        while lines < count, reader.read(into: &chunk, atMost: 1) {
+        while lines < count, (try? reader.read(into: &chunk, atMost: 1)) == true {
             text += chunk
             if chunk == [UInt8(ascii: "\n")] { lines += 1 }
         }

@@ -191,6 +191,18 @@ import Testing
         }
     }
 
+    @Test("What is shorter than a header and not the beginning of one is reported")
+    func shortGarbage() throws {
+        let disk = SimulatedDisk()
+        disk.files["store/journal-0000000001"] = Array("garbage\n".utf8)
+        let store = JournalSessionStore(at: "store", files: disk)
+        let contents = try store.open()
+        #expect(contents.isEmpty && contents.damage.count == 1)
+        try store.commit([.put(.publish(1))])
+        store.close()
+        #expect(try store.open().map(\.key) == [.publish(1)])
+    }
+
     @Test("A record within a payload is no record, even where the payload's own header is damaged")
     func embedded() throws {
         let disk = SimulatedDisk()

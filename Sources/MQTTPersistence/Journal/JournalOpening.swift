@@ -92,10 +92,11 @@ struct JournalOpening {
         guard let limit = segment.limit else { return 0 }
         let isLast = segment.number == found.last?.number
         if limit > segment.size { report("\(limit - segment.size) bytes are missing at its end", segment) }
+        let bytes = try segment.file.read(at: 0, count: length)
         // A crash while it was made leaves one that is shorter than its header, and that the next one says nothing of: it held nothing.
-        if segment.header == nil, length >= SegmentHeader.length { report("its header is damaged", segment) }
+        if segment.header == nil, !SegmentHeader.isCutOff(bytes) { report("its header is damaged", segment) }
         var end = min(length, SegmentHeader.length)
-        var scanner = SegmentScanner(segment: segment.number, bytes: try segment.file.read(at: 0, count: length))
+        var scanner = SegmentScanner(segment: segment.number, bytes: bytes)
         while let item = scanner.next() {
             switch item {
             case .record(let header, let offset):

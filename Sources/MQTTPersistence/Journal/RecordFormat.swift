@@ -21,6 +21,11 @@ struct SegmentHeader: Equatable {
         self.previousLength = previousLength
     }
 
+    /// Whether these bytes, all of a segment, may be what a crash has left of a header: its beginning, or a length without a content.
+    static func isCutOff(_ bytes: [UInt8]) -> Bool {
+        bytes.count < Self.length && (zip(bytes, Self.mark).allSatisfy { $0 == $1 } || bytes.allSatisfy { $0 == 0 })
+    }
+
     /// Nil when these bytes are no intact header.
     init?(_ bytes: [UInt8]) {
         guard bytes.count >= Self.length, bytes.starts(with: Self.mark) else { return nil }

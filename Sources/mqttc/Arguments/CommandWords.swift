@@ -44,7 +44,8 @@ struct CommandWords: Equatable {
         own = try Self.joined(rest)
         var lines = try defaults(command.joined(separator: " "))
         if Self.namesBroker(rest) { lines.removeAll { Spellings.address.contains($0.option) } }
-        if Self.hasMessage(rest) { lines.removeAll { Spellings.message.contains($0.option) } }
+        if Self.namesPlainBroker(rest) { lines.removeAll { Spellings.tls.contains($0.option) } }
+        for group in Spellings.exclusive where Self.has(rest, group) { lines.removeAll { group.contains($0.option) } }
         for index in lines.indices {
             do throws(Failure) {
                 lines[index].words = try Self.joined(lines[index].words)
@@ -125,11 +126,19 @@ struct CommandWords: Equatable {
         }
     }
 
-    private static func hasMessage(_ words: [String]) -> Bool {
+    private static func has(_ words: [String], _ options: Set<String>) -> Bool {
+        guard let tokens = try? tokens(words) else { return false }
+        return tokens.contains { token in token.option.map { names($0, options) } == true }
+    }
+
+    /// By a URL whose scheme says that there is no TLS.
+    private static func namesPlainBroker(_ words: [String]) -> Bool {
         guard let tokens = try? tokens(words) else { return false }
         return tokens.contains { token in
-            guard let option = token.option else { return false }
-            return Spellings.message.contains(String(option.prefix { $0 != "=" }))
+            let isURL = token.option.map { names($0, ["-L", "--url"]) } ?? true
+            return isURL && token.words.contains { word in
+                ["mqtt://", "ws://", "mqtt+unix://"].contains { word.hasPrefix($0) || word.contains("=" + $0) }
+            }
         }
     }
 
@@ -137,11 +146,16 @@ struct CommandWords: Equatable {
         guard let tokens = try? tokens(words) else { return false }
         return tokens.contains { token in
             if let option = token.option {
-                return Spellings.password.contains { option == $0 || option.hasPrefix($0 + "=") }
-                    || Spellings.address.contains(option) && token.words.last.map(hasPasswordInURL) == true
+                if names(option, Spellings.password) { return true }
+                return names(option, Spellings.withURL) && token.words.contains(where: hasPasswordInURL)
             }
             return token.words.first.map(hasPasswordInURL) == true
         }
+    }
+
+    /// Whether a word is one of the options, alone or with its value behind an equals sign.
+    private static func names(_ word: String, _ options: Set<String>) -> Bool {
+        options.contains { word == $0 || word.hasPrefix($0 + "=") }
     }
 
     static func hasPasswordInURL(_ word: String) -> Bool {

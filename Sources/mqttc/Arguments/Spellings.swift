@@ -27,6 +27,20 @@ enum Spellings {
         "-m", "--message", "-f", "--file", "-s", "--stdin-file", "-l", "--stdin-line", "--lines", "-n", "--null-message",
     ]
 
+    /// Of which one leaves no room for another: one on the command line puts those of the defaults file aside.
+    static let exclusive: [Set<String>] = [
+        message, ["-P", "--pw", "--password-file", "--password-env", "--ask-password"], ["-i", "--id", "-I", "--id-prefix"],
+        ["--json", "-F", "--format"], ["-R", "--retained-only"], ["--cafile", "--capath"],
+    ]
+
+    /// What makes no sense without TLS.
+    static let tls: Set<String> = [
+        "--cafile", "--capath", "--cert", "--key", "--key-password-file", "--tls-alpn", "--tls-version", "--tls-use-os-certs",
+    ]
+
+    /// Those whose value is a URL.
+    static let withURL: Set<String> = ["-L", "--url", "--proxy"]
+
     /// Passwords that anybody can read in the list of processes.
     static let password: Set<String> = ["-P", "--pw"]
 

@@ -26,7 +26,7 @@ enum ExitStatus {
         case .down, .connectionLost, .submissionInterrupted, .tlsFailed, .webSocketFailed, .proxyFailed, .certificateExpired,
             .certificateNotYetValid, .certificateSelfSigned, .certificateUntrusted, .certificateNameMismatch, .certificateNotPinned:
             unavailable
-        case .persistence: store
+        case .persistence, .payloadUnavailable: store
         case .timeout, .canceled, .abandoned: timeout
         case .protocolViolation: protocolViolation
         case .clientCertificateRefused, .credentialsUnavailable: notAuthorized

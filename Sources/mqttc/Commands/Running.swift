@@ -58,7 +58,7 @@ struct Running: Sendable {
             throw ExitCode(ExitStatus.of(error))
         }
         if connection.debug { for client in clients { tellStates(of: client) } }
-        let end = await race(clients, signals, body)
+        let end = await race(clients, signals, output, body)
         restore()
         let lost = ExitStatus.of(output: await finish(clients, end, output))
         try conclude(end, lost)
@@ -95,7 +95,8 @@ struct Running: Sendable {
     }
 
     private func race(
-        _ clients: [MQTTClient], _ signals: Signals, _ body: @escaping @Sendable ([MQTTClient]) async throws -> Void
+        _ clients: [MQTTClient], _ signals: Signals, _ output: LineWriter?,
+        _ body: @escaping @Sendable ([MQTTClient]) async throws -> Void
     ) async -> End {
         // No task group: it would wait for a body that is blocked in reading a terminal.
         let (ends, first) = AsyncStream.makeStream(of: End.self)
@@ -104,6 +105,13 @@ struct Running: Sendable {
         }
         Task {
             if let number = await signals.first() { first.yield(.signal(number)) }
+        }
+        if let output {
+            // At once, not with the next message, which may not come for days.
+            Task {
+                await output.untilBroken()
+                first.yield(.otherFailure(ExitStatus.failure))
+            }
         }
         if let client = clients.first { watch(client, first) }
         var iterator = ends.makeAsyncIterator()

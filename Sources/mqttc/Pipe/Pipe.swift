@@ -29,7 +29,8 @@ struct Pipe: AsyncParsableCommand {
             let lines = Mutex(LineSplitter(limit: PipeSession.lineLimit))
             StandardInput.read { chunk in
                 lines.withLock { $0.feed(chunk[...]) { session.take($0) } }
-            } end: {
+            } end: { failure in
+                if let failure { Complaints.say("standard input: \(failure.message)") }
                 continuation.resume()
             }
         }

@@ -11,7 +11,11 @@ struct InputLines {
         if isAtEnd { return nil }
         var lines: [[UInt8]] = []
         var isTooLong = false
-        guard let chunk = await StandardInput.next() else {
+        let chunk: [UInt8]?
+        do throws(SystemFile.Failure) { chunk = try await StandardInput.next() } catch {
+            throw PayloadInput.unreadable(PayloadInput.standardInputName, error)
+        }
+        guard let chunk else {
             isAtEnd = true
             return splitter.rest.isEmpty ? nil : [splitter.rest]
         }
@@ -21,7 +25,7 @@ struct InputLines {
             case .tooLong: isTooLong = true
             }
         }
-        guard !isTooLong else {
+        guard !isTooLong, !splitter.restIsTooLong else {
             Complaints.say("a line is longer than any message")
             throw Running.Exit(status: ExitStatus.usage)
         }

@@ -42,6 +42,8 @@ struct OutboxRun: Sendable {
             let display = progress.display()
             defer { display?.cancel() }
             try await deliver(client, rejection)
+            // It was said, and will not be said again: the damaged file is gone with this run.
+            if client.storeDamage.contains(where: { $0.key != nil }) { throw Running.Exit(status: ExitStatus.store) }
         }
     }
 

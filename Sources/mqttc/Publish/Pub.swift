@@ -153,7 +153,8 @@ struct Pub: AsyncParsableCommand {
             configuration.whenQueueIsFull = .wait
         }
         try await running.run { client in
-            let display = progress.display()
+            // Not over what somebody types.
+            let display = command.input.isTyped ? nil : progress.display()
             defer { display?.cancel() }
             var publisher = Publisher(
                 client, topic: topic, qos: command.qos, retain: command.retain, progress: progress)

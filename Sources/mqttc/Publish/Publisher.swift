@@ -52,8 +52,14 @@ struct Publisher {
     /// Each line of standard input without its end. A last line needs no end.
     mutating func publishLines() async throws {
         var lines = InputLines()
-        while let batch = try await lines.next() {
-            for line in batch { try await publish(Payload(bytes: line)) }
+        do {
+            while let batch = try await lines.next() {
+                for line in batch { try await publish(Payload(bytes: line)) }
+            }
+        } catch let exit as Running.Exit {
+            // What came before it is under way.
+            try await settle()
+            throw exit
         }
     }
 

@@ -17,8 +17,8 @@ struct Descriptor: Sendable {
 
     let number: Int32
 
-    /// Blocks until bytes are there, and appends them. False at the end of the file, and after an error: nothing more will come.
-    func read(into buffer: inout [UInt8], atMost count: Int) -> Bool {
+    /// Blocks until bytes are there, which take the place of those in the buffer. False at the end of the file.
+    func read(into buffer: inout [UInt8], atMost count: Int) throws(SystemFile.Failure) -> Bool {
         while true {
             var received = 0
             buffer = unsafe [UInt8](unsafeUninitializedCapacity: count) { storage, initialized in
@@ -30,7 +30,7 @@ struct Descriptor: Sendable {
             switch errno {
             case EINTR: continue
             case EAGAIN: waitUntil(POLLIN)
-            default: return false
+            default: throw SystemFile.Failure(code: errno)
             }
         }
     }
@@ -81,6 +81,16 @@ struct Descriptor: Sendable {
     /// Writing to a pipe that nobody reads is an error of that write, not the end of the process.
     static func ignoreBrokenPipes() {
         _ = signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Gives the numbers of standard input, output and error to files that fail, where the process was started without: else the first
+    /// sockets and queues of the program would get them, and what is written there would come to no end that anybody sees.
+    static func keepStandardNumbers() {
+        for (descriptor, mode) in [(input, O_WRONLY), (output, O_RDONLY), (error, O_RDONLY)]
+        where fcntl(descriptor.number, F_GETFD) == -1 {
+            // The lowest free number, which is this one.
+            _ = unsafe open("/dev/null", mode)
+        }
     }
 
     /// Ends the process at once; other threads may be blocked in a system call.

@@ -17,6 +17,8 @@ final class LineWriter: Sendable {
         /// Both count bytes since the start.
         var accepted: UInt64 = 0
         var written: UInt64 = 0
+        /// Those who wait for the output to fail.
+        var mourners: [CheckedContinuation<Void, Never>] = []
         var waiters: [(position: UInt64, continuation: CheckedContinuation<Bool, Never>)] = []
     }
 
@@ -80,6 +82,17 @@ final class LineWriter: Sendable {
     @discardableResult func flush() async -> SystemFile.Failure? {
         _ = await written(upTo: state.withLock { $0.accepted })
         return state.withLock { $0.failure }
+    }
+
+    /// Returns when nothing more can be written, which may be never.
+    func untilBroken() async {
+        await withCheckedContinuation { continuation in
+            let isBroken = state.withLock { state in
+                if !state.isBroken { state.mourners.append(continuation) }
+                return state.isBroken
+            }
+            if isBroken { continuation.resume() }
+        }
     }
 
     // MARK: -
@@ -159,6 +172,8 @@ final class LineWriter: Sendable {
         state.failure = failure
         state.pending = []
         state.written = .max
+        for mourner in state.mourners { mourner.resume() }
+        state.mourners = []
     }
 
     private static func takeReady(_ state: inout State) -> [CheckedContinuation<Bool, Never>] {

@@ -6,22 +6,33 @@ enum StandardInput {
     private static let chunkSize = 65_536
 
     /// Calls `body` with each chunk on the reading thread, and `end` after the last. Reading goes on only when `body` returned.
-    static func read(_ body: @escaping @Sendable ([UInt8]) -> Void, end: @escaping @Sendable () -> Void) {
+    ///
+    /// - Parameter end: Gets why nothing more can be read, if that is not the end of the input.
+    static func read(_ body: @escaping @Sendable ([UInt8]) -> Void, end: @escaping @Sendable (SystemFile.Failure?) -> Void) {
         queue.async {
             var chunk: [UInt8] = []
-            while Descriptor.input.read(into: &chunk, atMost: chunkSize) { body(chunk) }
-            end()
+            do throws(SystemFile.Failure) {
+                while try Descriptor.input.read(into: &chunk, atMost: chunkSize) { body(chunk) }
+                end(nil)
+            } catch {
+                end(error)
+            }
         }
     }
 
-    /// The chunks as a sequence that reads only on demand, one ahead at most.
-    static func next(from descriptor: Descriptor = .input) async -> [UInt8]? {
-        await withCheckedContinuation { continuation in
+    /// The next chunk. Nil at the end.
+    static func next(from descriptor: Descriptor = .input) async throws(SystemFile.Failure) -> [UInt8]? {
+        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<[UInt8]?, SystemFile.Failure>, Never>) in
             queue.async {
                 var chunk: [UInt8] = []
-                let isMore = descriptor.read(into: &chunk, atMost: chunkSize)
-                continuation.resume(returning: isMore ? chunk : nil)
+                do throws(SystemFile.Failure) {
+                    let isMore = try descriptor.read(into: &chunk, atMost: chunkSize)
+                    continuation.resume(returning: .success(isMore ? chunk : nil))
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
             }
         }
+        return try result.get()
     }
 }

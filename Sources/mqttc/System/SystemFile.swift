@@ -12,6 +12,9 @@ enum SystemFile {
     struct Failure: Error {
         let code: Int32
 
+        /// More than may be.
+        static let tooLarge = Failure(code: E2BIG)
+
         var isMissing: Bool { code == ENOENT }
         /// Nobody reads any more.
         var isBrokenPipe: Bool { code == EPIPE }
@@ -35,9 +38,9 @@ enum SystemFile {
         let file = try OpenFile(reading: path)
         var bytes: [UInt8] = []
         var chunk: [UInt8] = []
-        while file.descriptor.read(into: &chunk, atMost: 65_536) {
+        while try file.descriptor.read(into: &chunk, atMost: 65_536) {
             bytes += chunk
-            guard bytes.count <= limit else { throw Failure(code: E2BIG) }
+            guard bytes.count <= limit else { throw .tooLarge }
         }
         return bytes
     }
@@ -99,7 +102,7 @@ final class OpenFile: Sendable {
     }
 
     func write(_ bytes: [UInt8]) throws(SystemFile.Failure) {
-        guard descriptor.writeAll(bytes) else { throw SystemFile.Failure(code: errno) }
+        if let failure = descriptor.failure(writing: bytes) { throw failure }
     }
 
     /// The bytes at an offset: as many as there are, `count` at most.

@@ -37,7 +37,7 @@ enum Terminal {
         _ = terminal.writeAll(Array(question.utf8))
         var answer: [UInt8] = []
         var chunk: [UInt8] = []
-        while !answer.contains(UInt8(ascii: "\n")), terminal.read(into: &chunk, atMost: 4096) { answer += chunk }
+        while !answer.contains(UInt8(ascii: "\n")), (try? terminal.read(into: &chunk, atMost: 4096)) == true { answer += chunk }
         _ = terminal.writeAll([UInt8(ascii: "\n")])
         return Array(answer.prefix { $0 != UInt8(ascii: "\n") })
     }

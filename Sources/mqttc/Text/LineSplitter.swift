@@ -17,6 +17,9 @@ struct LineSplitter {
     /// What came behind the last line end, up to the limit.
     var rest: [UInt8] { partial }
 
+    /// Whether what came behind the last line end is longer than the limit.
+    var restIsTooLong: Bool { isTooLong }
+
     mutating func feed(_ chunk: ArraySlice<UInt8>, _ body: (Line) -> Void) {
         var remaining = chunk
         while let end = remaining.firstIndex(of: UInt8(ascii: "\n")) {

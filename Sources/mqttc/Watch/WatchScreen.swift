@@ -32,6 +32,8 @@ final class WatchScreen: Sendable {
 
     func run(_ client: MQTTClient) async throws {
         open()
+        let signals = StopSignals(stop: { self.suspend() }, resume: { self.open() })
+        defer { signals.restore() }
         let reading = Task { await self.readKeys() }
         let states = Task { await self.follow(client) }
         defer {
@@ -49,15 +51,21 @@ final class WatchScreen: Sendable {
 
     // MARK: The terminal
 
-    /// The alternate screen, so that what was there comes back in the end; without a cursor.
+    /// The alternate screen, so that what was there comes back in the end; without a cursor. Again when the process goes on after it was
+    /// stopped: whoever had the terminal meanwhile has left his modes.
     private func open() {
         let mode = Terminal.takeKeys()
         state.withLock { state in
-            state.mode = mode
+            // That of the first time, should it be open.
+            state.mode = state.mode ?? mode
             state.isOpen = true
+            state.drawn = []
+            output.write(Array("\u{1b}[?1049h\u{1b}[?25l\u{1b}[2J".utf8))
         }
-        output.write(Array("\u{1b}[?1049h\u{1b}[?25l\u{1b}[2J".utf8))
     }
+
+    /// Until ``open()`` nothing is drawn.
+    private func suspend() { close() }
 
     /// Gives the terminal back as it was. It can be called again.
     func close() {
@@ -80,6 +88,7 @@ final class WatchScreen: Sendable {
             let isDue = now - measured >= Self.measuring
             if isDue { measured = now }
             let (text, isEnded) = state.withLock { state -> ([UInt8], Bool) in
+                guard state.isOpen else { return ([], state.view.isEnded) }
                 if isDue { state.forest.measure(at: now) }
                 let lines = state.view.lines(state.shown, size: size, at: now, connection: state.connection)
                 return (Self.difference(&state.drawn, lines), state.view.isEnded)
@@ -123,7 +132,7 @@ final class WatchScreen: Sendable {
 
     private func readKeys() async {
         var parser = KeyParser()
-        while let chunk = await StandardInput.next() {
+        while let chunk = try? await StandardInput.next() {
             let rows = Terminal.size?.rows ?? 24
             state.withLock { state in
                 for key in parser.feed(chunk) {
