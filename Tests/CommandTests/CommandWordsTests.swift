@@ -40,7 +40,7 @@ import Testing
         #expect(try words("bench pub --json", defaults: [["-p", "1"]]) == ["bench", "pub", "-p", "1", "--json"])
     }
 
-    @Test(arguments: ["-h other", "--host=other", "-L mqtt://other", "mqtt://other", "--unix /x", "-p 2"])
+    @Test(arguments: ["-h other", "--host=other", "-L mqtt://other", "-L=mqtt://other", "mqtt://other", "--unix /x", "-p 2"])
     func anAddressPutsThatOfTheDefaultsAside(line: String) throws {
         let defaults = [["-h", "host"], ["-p", "1"], ["-u", "me"], ["--url", "mqtt://x"]]
         #expect(try words("pub " + line, defaults: defaults) == ["pub", "-u", "me"] + line.split(separator: " ").map(String.init))

@@ -74,6 +74,7 @@ final class DeliveryRecord: Sendable {
             wasSentBefore = wasSent
             wasSent = true
             let head = OutboundPublish(topic: topic, qos: qos, retain: retain, payloadLength: length)
+            // It is there. Bound to a name it would be copied, and its references counted.
             outbound.append(head, payload ?? .empty, packetID: packetID, isDuplicate: isDuplicate, serial: serial)
         }
 

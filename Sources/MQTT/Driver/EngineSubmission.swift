@@ -9,10 +9,7 @@ extension Engine {
     func submitAtOnce(_ payload: Payload, to topic: String, retain: Bool) throws(MQTTError) -> Delivery? {
         guard !hasProfile, case .buffer(let buffer) = payload.storage, buffer.readableBytes <= Self.uncheckedPayload else { return nil }
         let (submitted, wakes) = try core.state.withLock { state throws(MQTTError) -> (EngineState.Submitted?, Bool) in
-            if !state.checkedTopic.is(topic) {
-                try Publication(payload, to: topic, retain: retain).check()
-                state.checkedTopic = CheckedTopic(topic)
-            }
+            try check(payload, topic, &state)
             guard hasRoom(state.outbound.bufferedBytes) else { return (nil, false) }
             return (state.transmit(buffer, to: topic, retain: retain), state.needsFlush())
         }
@@ -23,14 +20,15 @@ extension Engine {
         return nil
     }
 
-    /// A publish of QoS 1 or 2 that nothing is special about, without the copies that a `Publication` costs. Nil: nothing happened.
+    /// A publish of QoS 1 or 2 that nothing is special about, without the copies that a `Publication` costs. Nil: it was not taken, and
+    /// nothing happened.
     func submitAtOnce(_ payload: Payload, to topic: String, _ qos: QoS, retain: Bool) throws(MQTTError) -> Delivery? {
         guard !hasProfile, case .buffer(let buffer) = payload.storage, buffer.readableBytes <= Self.uncheckedPayload else { return nil }
         // Made outside of the lock.
         let record = DeliveryRecord(payload, to: topic, qos, retain: retain, isStored: !isDurable)
         let bytes = buffer.readableBytes
-        let (submitted, aftermath, wakes) = core.state.withLock { state -> (EngineState.Submitted?, Aftermath?, Bool) in
-            guard state.checkedTopic.is(topic) else { return (nil, nil, false) }
+        let (submitted, aftermath, wakes) = try core.state.withLock { state throws(MQTTError) in
+            try check(payload, topic, &state)
             return (state.submit(record, qos, queuedBytes: bytes, at: now), state.takeAftermath(), state.needsFlush())
         }
         finish(aftermath)
@@ -91,6 +89,13 @@ extension Engine {
 
     /// A payload up to this size fits in a packet, whatever the topic.
     private static var uncheckedPayload: Int { 1 << 20 }
+
+    /// Of a payload that fits: when the topic is that of the publish before, nothing is left to be checked.
+    private func check(_ payload: Payload, _ topic: String, _ state: inout EngineState) throws(MQTTError) {
+        if state.checkedTopic.is(topic) { return }
+        try Publication(payload, to: topic).check()
+        state.checkedTopic = CheckedTopic(topic)
+    }
 
     /// Most publishes are of the same few topics, and small: of those nothing is left to be checked.
     private func check(_ publication: Publication, _ state: inout EngineState) throws(MQTTError) {

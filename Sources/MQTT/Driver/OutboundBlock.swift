@@ -8,7 +8,7 @@ internal import NIOCore
 /// One of the few files with `unsafe`: `PacketWriter` gets the array's memory for the length of a call, and checks each write.
 struct OutboundBlock: Sendable {
     /// The memory of a block that is used for the first time, and of a full one.
-    private static let (leastCapacity, fullCapacity) = (512, OutboundBuffer.blockLength + 1_024)
+    private static let (leastCapacity, fullCapacity) = (512, OutboundBuffer.bufferLength + 1_024)
 
     private var memory: [UInt8]
     /// Bytes that are written.

@@ -3,9 +3,9 @@ internal import NIOCore
 /// What waits to be written to the current connection, in order. Small packets share blocks; large payloads are slices and sources.
 struct OutboundBuffer {
     enum Segment: Sendable {
-        /// Packets, and the heads of payloads that follow.
+        /// Small packets.
         case block(OutboundBlock)
-        /// A payload in memory.
+        /// Packets, the head of a payload that follows, or such a payload in memory.
         case bytes(ByteBuffer)
         /// The payload of a publish, read while it is written.
         case source(CountedSource, serial: Serial?)
@@ -16,9 +16,7 @@ struct OutboundBuffer {
     /// A payload up to this size is copied behind its head; a larger one is written as the slice that it is.
     private static let copiedPayload = 2 << 10
     /// Writes of this size are as fast as writes get.
-    private static let bufferLength = 64 << 10
-    /// Of a block too, which is filled faster, and rather grows than that another one is begun.
-    static let blockLength = 64 << 10
+    static let bufferLength = 64 << 10
 
     private var segments: [Segment] = []
     // What comes behind the segments. One of the two is empty.
@@ -93,7 +91,12 @@ struct OutboundBuffer {
     }
 
     @inline(__always) private mutating func appendToBlock(length: Int, _ body: (inout PacketWriter) -> Void) {
-        if block.count >= Self.blockLength { rotate() }
+        if block.count >= Self.bufferLength {
+            let capacity = block.capacity
+            rotate()
+            // As much comes behind it, most likely.
+            block = OutboundBlock(capacity: capacity)
+        }
         count(block.append(length: length, body), inMemory: true)
     }
 
@@ -116,7 +119,7 @@ struct OutboundBuffer {
     private mutating func rotate() {
         if !block.isEmpty {
             segments.append(.block(block))
-            block = OutboundBlock(capacity: block.capacity)
+            block = OutboundBlock()
         }
         if buffer.readableBytes > 0 {
             segments.append(.bytes(buffer))
@@ -146,6 +149,7 @@ struct OutboundBuffer {
             return [.bytes(taken)]
         }
         rotate()
+        block = spare.takeBlock()
         var taken: [Segment] = []
         var bytes = 0
         scan: for segment in segments {

@@ -3,7 +3,7 @@ internal import NIOCore
 /// The memory of the last batch that was written, to be filled again: a busy connection asks for none.
 struct OutboundSpare {
     /// What has grown beyond is not kept: it was a payload's, or a connection would hold it for ever.
-    private static let keptCapacity = 512 << 10
+    private static let keptCapacity = 128 << 10
 
     private var block = OutboundBlock()
     private var buffer = ByteBuffer()

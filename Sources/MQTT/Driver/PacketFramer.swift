@@ -43,11 +43,11 @@ struct PacketFramer {
     ///   - position: Where to go on in them. Moves as far as they are used or kept.
     mutating func next(_ input: ByteBuffer, _ bytes: Span<UInt8>, _ position: inout Int) throws(ProtocolViolation) -> Frame? {
         if payloadLeft > 0 { return nextChunk(input, bytes.count, &position) }
-        if carry.readableBytes == 0, let head = decoder.repeatedPublish(bytes, at: position) {
+        guard carry.readableBytes == 0 else { return try nextOfCarry(input, bytes, &position) }
+        if let head = decoder.repeatedPublish(bytes, at: position) {
             defer { position += head.payloadOffset + head.payloadLength }
             return .publish(head, offset: input.readerIndex + position + head.payloadOffset, isInInput: true)
         }
-        guard carry.readableBytes == 0 else { return try nextOfCarry(input, bytes, &position) }
         if let frame = try decode(input, bytes, &position) { return frame }
         keep(input, bytes.count - position, &position)
         return nil

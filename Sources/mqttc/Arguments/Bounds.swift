@@ -3,6 +3,8 @@ import ArgumentParser
 /// What the numbers on a command line may be. A complaint says it.
 enum Bounds {
     static let seconds = 0.0...1_000_000
+    /// Of a payload: no packet holds more.
+    static let payload = 0...268_435_455
     static let mostMessages = 4_000_000_000
     /// Packet identifiers of publishes.
     static let window = 1...49_152

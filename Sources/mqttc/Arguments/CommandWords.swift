@@ -118,24 +118,25 @@ struct CommandWords: Equatable {
         }
     }
 
-    private static func namesBroker(_ words: [String]) -> Bool {
-        guard let tokens = try? tokens(words) else { return false }
-        return tokens.contains { token in
-            guard let option = token.option else { return token.words.first?.contains("://") == true }
-            return Spellings.address.contains { option == $0 || $0.hasPrefix("--") && option.hasPrefix($0 + "=") }
-        }
+    private static func contains(_ words: [String], where isMeant: (Token) -> Bool) -> Bool {
+        (try? tokens(words))?.contains(where: isMeant) == true
     }
 
     private static func has(_ words: [String], _ options: Set<String>) -> Bool {
-        guard let tokens = try? tokens(words) else { return false }
-        return tokens.contains { token in token.option.map { names($0, options) } == true }
+        contains(words) { token in token.option.map { names($0, options) } == true }
+    }
+
+    private static func namesBroker(_ words: [String]) -> Bool {
+        contains(words) { token in
+            guard let option = token.option else { return token.words.first?.contains("://") == true }
+            return names(option, Spellings.address)
+        }
     }
 
     /// By a URL whose scheme says that there is no TLS.
     private static func namesPlainBroker(_ words: [String]) -> Bool {
-        guard let tokens = try? tokens(words) else { return false }
-        return tokens.contains { token in
-            let isURL = token.option.map { names($0, ["-L", "--url"]) } ?? true
+        contains(words) { token in
+            let isURL = token.option.map { names($0, Spellings.address) } ?? true
             return isURL && token.words.contains { word in
                 ["mqtt://", "ws://", "mqtt+unix://"].contains { word.hasPrefix($0) || word.contains("=" + $0) }
             }
@@ -143,8 +144,7 @@ struct CommandWords: Equatable {
     }
 
     private static func hasPassword(_ words: [String]) -> Bool {
-        guard let tokens = try? tokens(words) else { return false }
-        return tokens.contains { token in
+        contains(words) { token in
             if let option = token.option {
                 if names(option, Spellings.password) { return true }
                 return names(option, Spellings.withURL) && token.words.contains(where: hasPasswordInURL)

@@ -102,7 +102,7 @@ struct LoadArguments: ParsableArguments {
     var rate: Double?
 
     func validate() throws {
-        try Bounds.check(size, in: 0...268_435_455, "--size", "bytes")
+        try Bounds.check(size, in: Bounds.payload, "--size", "bytes")
         try Bounds.check(count, in: 1...Bounds.mostMessages, "--count")
         try Bounds.check(window, in: Bounds.window, "--window")
         try Bounds.check(inFlight, in: Bounds.window, "-M")

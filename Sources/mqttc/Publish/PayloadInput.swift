@@ -9,8 +9,6 @@ enum PayloadInput: Sendable {
     /// Each line is a message of its own.
     case lines
 
-    /// No packet holds more.
-    static let mostBytes = 268_435_455
     /// What is kept in memory of one payload; the rest is read from a file whenever it is sent.
     static let memoryLimit = 1 << 20
 
@@ -71,7 +69,7 @@ enum PayloadInput: Sendable {
         while let chunk = try await StandardInput.next(from: descriptor) {
             try spool.append(chunk)
             // It may have no end.
-            if spool.count > Self.mostBytes { throw .tooLarge }
+            if spool.count > Bounds.payload.upperBound { throw .tooLarge }
         }
         switch spool.content {
         case .memory(let bytes): return Payload(bytes: bytes)

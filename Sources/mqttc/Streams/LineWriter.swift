@@ -17,8 +17,6 @@ final class LineWriter: Sendable {
         /// Both count bytes since the start.
         var accepted: UInt64 = 0
         var written: UInt64 = 0
-        /// Those who wait for the output to fail.
-        var mourners: [CheckedContinuation<Void, Never>] = []
         var waiters: [(position: UInt64, continuation: CheckedContinuation<Bool, Never>)] = []
     }
 
@@ -86,13 +84,8 @@ final class LineWriter: Sendable {
 
     /// Returns when nothing more can be written, which may be never.
     func untilBroken() async {
-        await withCheckedContinuation { continuation in
-            let isBroken = state.withLock { state in
-                if !state.isBroken { state.mourners.append(continuation) }
-                return state.isBroken
-            }
-            if isBroken { continuation.resume() }
-        }
+        // So much is never written, and whoever waits hears when it breaks.
+        _ = await written(upTo: .max)
     }
 
     // MARK: -
@@ -172,8 +165,6 @@ final class LineWriter: Sendable {
         state.failure = failure
         state.pending = []
         state.written = .max
-        for mourner in state.mourners { mourner.resume() }
-        state.mourners = []
     }
 
     private static func takeReady(_ state: inout State) -> [CheckedContinuation<Bool, Never>] {

@@ -25,12 +25,10 @@ enum StandardInput {
         let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<[UInt8]?, SystemFile.Failure>, Never>) in
             queue.async {
                 var chunk: [UInt8] = []
-                do throws(SystemFile.Failure) {
-                    let isMore = try descriptor.read(into: &chunk, atMost: chunkSize)
-                    continuation.resume(returning: .success(isMore ? chunk : nil))
-                } catch {
-                    continuation.resume(returning: .failure(error))
-                }
+                continuation.resume(
+                    returning: Result { () throws(SystemFile.Failure) in
+                        try descriptor.read(into: &chunk, atMost: chunkSize) ? chunk : nil
+                    })
             }
         }
         return try result.get()

@@ -32,7 +32,7 @@ final class WatchScreen: Sendable {
 
     func run(_ client: MQTTClient) async throws {
         open()
-        let signals = StopSignals(stop: { self.suspend() }, resume: { self.open() })
+        let signals = StopSignals(stop: { self.close() }, resume: { self.open() })
         defer { signals.restore() }
         let reading = Task { await self.readKeys() }
         let states = Task { await self.follow(client) }
@@ -64,10 +64,7 @@ final class WatchScreen: Sendable {
         }
     }
 
-    /// Until ``open()`` nothing is drawn.
-    private func suspend() { close() }
-
-    /// Gives the terminal back as it was. It can be called again.
+    /// Gives the terminal back as it was. Until ``open()`` nothing is drawn. It can be called again.
     func close() {
         let (mode, isOpen) = state.withLock { state in
             defer { (state.mode, state.isOpen) = (nil, false) }

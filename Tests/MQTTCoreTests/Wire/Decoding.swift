@@ -17,7 +17,7 @@ extension PacketDecoder {
         do throws(ProtocolViolation) {
             let packet = try nextInFull(bytes, at: start)
             if let repeated {
-                let head = if case .publish(let head, _, _) = packet?.0 { head as PublishHead? } else { nil as PublishHead? }
+                let head: PublishHead? = if case .publish(let head, _, _) = packet?.0 { head } else { nil }
                 precondition(head == repeated, "\(repeated) in place of \(String(describing: packet))")
             }
             return packet
