@@ -28,7 +28,7 @@ struct MQTTC: AsyncParsableCommand {
               75 time-out
               76 protocol violation, or version refused
               77 not authorised, bad credentials, or client identifier refused
-              130, 143 SIGINT, SIGTERM, after a clean DISCONNECT: the will does not fire
+              129, 130, 143 SIGHUP, SIGINT, SIGTERM, after a DISCONNECT: the will does not fire
             """,
         version: Release.text,
         subcommands: [Pub.self, Sub.self, TestCommand.self, Bench.self, Watch.self, Pipe.self, BrokerCommand.self, Demo.self],
@@ -56,7 +56,25 @@ struct MQTTC: AsyncParsableCommand {
             Complaints.say("\(line.place): \(complaint(words.words) ?? "")")
             Self.exit(withError: ExitCode(ExitStatus.usage))
         }
-        await main(words.words)
+        await run(words.words)
+    }
+
+    /// As the parser's own `main`, but what is printed for `--help` and its like goes out whole or is a failure.
+    private static func run(_ words: [String]) async {
+        do {
+            var command = try parseAsRoot(words)
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            let text = fullMessage(for: error)
+            guard exitCode(for: error).isSuccess, !text.isEmpty else { Self.exit(withError: error) }
+            Descriptor.ignoreBrokenPipes()
+            let status = ExitStatus.of(output: Descriptor.output.failure(writing: Array((text + "\n").utf8)))
+            Descriptor.exitNow(status ?? 0)
+        }
     }
 
     /// What is wrong with a command line. Nil when it can be run.

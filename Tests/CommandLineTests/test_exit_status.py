@@ -86,10 +86,31 @@ class ExitStatus(unittest.TestCase):
         os.close(writing)
         self.assertEqual(child.wait(30), 1)
 
+    def test_74_help_does_not_fit_on_the_disk(self):
+        for words in (["--help"], ["--version"], ["pub", "--help"], ["--generate-completion-script", "zsh"]):
+            with self.subTest(words), open("/dev/full", "wb") as full:
+                child = subprocess.run([mqttc(), *words], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, env=environment())
+                self.assertEqual((child.returncode, child.stderr), (74, b"mqttc: standard output: No space left on device\n"))
+
+    def test_messages_name_the_file(self):
+        wanted = {
+            "pub -t a -m x -h localhost --cafile /x/a": "the trusted roots in /x/a: there is no such file",
+            f"pub -t a -m x -h localhost --cert {__file__} --key /x/k": f"the client certificate in {__file__}",
+            "pub -t a -m x --outbox /dev/null/o -q 1": "/dev/null/o",
+        }
+        for words, text in wanted.items():
+            with self.subTest(words):
+                self.assertIn(text.encode(), run([mqttc(), *words.split()])[2])
+        publish = [mqttc(), "pub", "-p", self.port, "-t", "a", "-s"]
+        status, _, errors = run(publish, b"x" * 2_000_000, env=environment(TMPDIR="/x/tmp"))
+        self.assertEqual((status, errors), (74, b"mqttc: standard input: a temporary file in /x/tmp: No such file or directory\n"))
+        status, _, errors = run([mqttc(), "broker", "--port", self.port])
+        self.assertEqual((status, errors), (69, f"mqttc: cannot listen on 127.0.0.1:{self.port}: Address already in use\n".encode()))
+
     def test_64_usage(self):
         for words in ["pub -m x", "pub -t a -m x -q 7", "pub -t a/# -m x", "sub -t a#", "sub -t a -F %z", "pub -t a -m x -V 5", "pub --nosuch",
                       "sub mqtt://h -h h -t a", "pub -t a -m x -D publish", "nosuch", "pub -t a -m x --cafile /x", "pub mqtt://h -t a -m x --cafile /x", "pub -t a -m x --insecure", "pub -t a -m x --cert /x",
-                      "pub -t a -m x --proxy nonsense",
+                      "pub -t a -m x --proxy nonsense", "sub -t a --json --pretty", "pub -L mqtts://localhost -t a -m x --insecure",
                       "pub -t a -m x -P secret", "req -t a", "pub -t a -m x -m y", "pub -t a -m x -f /x", "pub -t a -l -l"]:
             with self.subTest(words):
                 self.assertEqual(self.status(*words.split()), 64)
@@ -265,8 +286,8 @@ class ExitStatus(unittest.TestCase):
         self.assertEqual(self.status(*publish, "-u", "user", "-P", "wrong"), 77)
         self.assertEqual(self.status("pub", "-p", self.scripted(b"\x20\x02\x00\x02"), "-t", "a", "-m", "x"), 77)
 
-    def test_130_and_143_after_a_clean_disconnect(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
+    def test_129_130_and_143_after_a_clean_disconnect(self):
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
             with self.subTest(number):
                 name = f"signal-{number}"
                 watcher = Child(["mosquitto_sub", "-p", self.port, "-t", f"will/{name}", "-W", "1"])
@@ -277,6 +298,13 @@ class ExitStatus(unittest.TestCase):
                 self.assertEqual(child.end()[0], 128 + number)
                 self.broker.wait_for(f"Received DISCONNECT from {name}")
                 self.assertEqual(watcher.end()[1], b"", "the will must not fire")
+
+    def test_nohup_is_heeded(self):
+        child = Child(["nohup", mqttc(), "sub", "-p", self.port, "-t", "nohup", "-C", "1"])
+        self.broker.wait_for(" 0 nohup\n")
+        child.signal(signal.SIGHUP)
+        self.assertEqual(self.status("pub", "-p", self.port, "-t", "nohup", "-m", "x"), 0)
+        self.assertEqual(child.end()[:2], (0, b"x\n"))
 
     # MARK: Passwords
 
@@ -412,7 +440,7 @@ class ExitStatus(unittest.TestCase):
     def test_statuses_are_documented(self):
         text = run([mqttc(), "--help"])[1].decode()
         tested = {int(number) for name in dir(self) for number in re.findall(r"\d+", name)} | {64}
-        for status in (0, 1, 64, 65, 66, 69, 74, 75, 76, 77, 130, 143):
+        for status in (0, 1, 64, 65, 66, 69, 74, 75, 76, 77, 129, 130, 143):
             self.assertRegex(text, rf"\b{status}\b")
             self.assertIn(status, tested)
 

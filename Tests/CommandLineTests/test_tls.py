@@ -22,9 +22,9 @@ class TLS(unittest.TestCase):
         for name in ("root", "other"):
             openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-keyout", cls.file(f"{name}.key"),
                     "-out", cls.file(f"{name}.pem"))
-        for name in ("broker", "client"):
+        for name, names in (("broker", "DNS:localhost,IP:127.0.0.1"), ("client", "DNS:localhost"), ("stranger", "DNS:other.example")):
             with open(cls.file("extensions"), "w") as file:
-                file.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+                file.write(f"subjectAltName={names}\n")
             openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", cls.file(f"{name}.key"),
                     "-out", cls.file(f"{name}.csr"))
             openssl("x509", "-req", "-in", cls.file(f"{name}.csr"), "-CA", cls.file("root.pem"), "-CAkey", cls.file("root.key"), "-CAcreateserial",
@@ -32,10 +32,14 @@ class TLS(unittest.TestCase):
         for name in os.listdir(cls.directory):
             os.chmod(cls.file(name), 0o644)
         os.chmod(cls.directory, 0o755)
-        cls.tls_port, cls.strict_port = free_port(), free_port()
-        certificates = [f"cafile {cls.file('root.pem')}", f"certfile {cls.file('broker.pem')}", f"keyfile {cls.file('broker.key')}"]
-        cls.broker = Mosquitto(f"listener {cls.tls_port} 127.0.0.1", *certificates,
-                               f"listener {cls.strict_port} 127.0.0.1", *certificates, "require_certificate true")
+        cls.tls_port, cls.strict_port, cls.stranger_port = free_port(), free_port(), free_port()
+
+        def certificates(name):
+            return f"cafile {cls.file('root.pem')}", f"certfile {cls.file(name)}.pem", f"keyfile {cls.file(name)}.key"
+
+        cls.broker = Mosquitto(f"listener {cls.tls_port} 127.0.0.1", *certificates("broker"),
+                               f"listener {cls.stranger_port} 127.0.0.1", *certificates("stranger"),
+                               f"listener {cls.strict_port} 127.0.0.1", *certificates("broker"), "require_certificate true")
 
     @classmethod
     def tearDownClass(cls):
@@ -62,6 +66,16 @@ class TLS(unittest.TestCase):
     def test_certificates_that_nobody_vouches_for(self):
         self.assertEqual(self.publish(f"mqtts://localhost:{self.tls_port}"), 69)
         self.assertEqual(self.publish(f"mqtts://localhost:{self.tls_port}", "--cafile", self.file("other.pem")), 69)
+
+    def test_insecure_is_about_the_name_alone(self):
+        """As Mosquitto's: somebody still has to vouch for the broker."""
+        for host in ("localhost", "127.0.0.1"):
+            where = ["-h", host, "-p", str(self.stranger_port)]
+            with self.subTest(host):
+                self.assertEqual(self.publish(*where, "--cafile", self.file("root.pem")), 69)
+                self.assertEqual(self.publish(*where, "--cafile", self.file("root.pem"), "--insecure"), 0)
+                self.assertEqual(self.publish(*where, "--cafile", self.file("other.pem"), "--insecure"), 69)
+        self.assertEqual(self.publish("-h", "localhost", "-p", str(self.stranger_port), "--insecure"), 64)
 
     def test_plain_text_is_no_fallback(self):
         self.assertEqual(self.publish(f"mqtts://localhost:{self.broker.port}", "--cafile", self.file("root.pem")), 69)

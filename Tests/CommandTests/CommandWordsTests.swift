@@ -102,7 +102,7 @@ import Testing
     @Test(arguments: [
         ("-v\nhost x\n", "f:2: not an option, such as -h or --host with a value"), ("--hots x\n", "f:1: no command has an option --hots"),
         ("-v yes\n", "f:1: -v takes no value"), ("\n-q\n-h host\n", "f:2: -q needs a value"),
-        ("[sub]\n-m x\n", "f:2: sub has no option -m"), ("[publish]\n-m x\n", "f:1: no command is called so"),
+        ("[sub]\n-m x\n", "f:2: sub has no option -m"), ("[publish]\n-m x\n", "f:1: no command that connects is called so"),
     ])
     func complaintsNameTheLine(text: String, message: String) {
         #expect(throws: CommandWords.Failure(message: message)) { try DefaultsFile.lines(for: "sub", in: text, path: "f") }

@@ -96,3 +96,29 @@ import Testing
         #expect(PatternPayload(count: 268_435_455).bytes(at: offset, count: count) == expected)
     }
 }
+
+/// The line that `pub` draws while it takes long.
+@Suite struct PublishProgressTests {
+    @Test func lines() {
+        let progress = PublishProgress()
+        for _ in 0..<2_000 { progress.accepted(10) }
+        for _ in 0..<500 { progress.completed() }
+        #expect(progress.text(after: .seconds(2)) == "2,000 messages, 19.5 KiB, 1,000/s, 1,500 of them under way")
+        for _ in 0..<1_500 { progress.completed() }
+        #expect(progress.text(after: .seconds(2)) == "2,000 messages, 19.5 KiB, 1,000/s")
+    }
+
+    @Test func outboxes() {
+        let progress = PublishProgress(counting: .completed)
+        progress.accepted(10)
+        // Of an earlier run too.
+        for _ in 0..<3 { progress.completed() }
+        #expect(progress.text(after: .seconds(1)) == "3 messages, 10 B, 3/s")
+    }
+
+    @Test func largePayloads() {
+        let progress = PublishProgress()
+        progress.read(upTo: 1 << 20, of: 4 << 20)
+        #expect(progress.text(after: .seconds(1)).hasPrefix("25 % of "))
+    }
+}

@@ -48,6 +48,11 @@ struct TLSTests {
         options.serverName = "other.example"
         try await exchange(over: .tls(host: "127.0.0.1", port: mosquitto.ports[0], options))
         options.serverName = nil
+        options.verifiesName = false
+        for host in ["localhost", "127.0.0.1"] { try await exchange(over: .tls(host: host, port: mosquitto.ports[0], options)) }
+        let error = try await failureToConnect(to: .tls(host: "localhost", port: mosquitto.ports[1], options))
+        #expect(error.code == .certificateSelfSigned, "\(error)")
+        options.verifiesName = true
         options.roots = .file(try await Certificates.shared.certificate(.selfSigned))
         try await exchange(over: .tls(host: "localhost", port: mosquitto.ports[1], options))
     }

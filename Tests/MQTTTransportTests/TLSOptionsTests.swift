@@ -59,6 +59,24 @@
             #expect(try error(host: nil) { $0.serverName = "broker.example" } == nil)
         }
 
+        @Test("A broker without a verified name needs roots of its own, or pins")
+        func withoutName() throws {
+            let pin = try TLSOptions.Pin.certificate(String(repeating: "0a", count: 32))
+            for host in ["localhost", "127.0.0.1"] {
+                #expect(try error(host: host) { $0.verifiesName = false }?.code == .invalidArgument)
+                let own = try error(host: host) {
+                    $0.verifiesName = false
+                    $0.roots = .pem(Samples.certificate)
+                }
+                #expect(own == nil)
+                let pinned = try error(host: host) {
+                    $0.verifiesName = false
+                    $0.pins = [pin]
+                }
+                #expect(pinned == nil)
+            }
+        }
+
         @Test("A pin is a digest of 32 bytes, in hexadecimal or base64")
         func pins() throws {
             let digits = String(repeating: "0aF9", count: 16)

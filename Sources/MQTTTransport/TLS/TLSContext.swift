@@ -26,7 +26,8 @@
             do {
                 return try NIOSSLContext(configuration: configuration)
             } catch {
-                throw .denied("TLS cannot be set up: \(TLSFailure(error).words)")
+                let place = if case .file(let path) = roots { " with the trusted roots in \(path)" } else { "" }
+                throw .denied("TLS cannot be set up\(place): \(TLSFailure(error).words)")
             }
         }
 
@@ -49,6 +50,16 @@
         }
     }
 
+    extension TLSOptions.PEM {
+        /// For messages.
+        fileprivate var place: String {
+            switch self {
+            case .file(let path): " in \(path)"
+            case .text: ""
+            }
+        }
+    }
+
     extension TLSOptions.ClientCertificate {
         func configure(_ configuration: inout TLSConfiguration) throws(MQTTError) {
             let certificates = try certificates()
@@ -66,9 +77,9 @@
                     }
                 if !certificates.isEmpty { return certificates }
             } catch {
-                throw .denied("the client certificate cannot be read: \(TLSFailure(error).words)")
+                throw .denied("the client certificate\(chain.place) cannot be read: \(TLSFailure(error).words)")
             }
-            throw .denied("there is no client certificate in what was given as one")
+            throw .denied("there is no client certificate\(chain.place)")
         }
 
         private func privateKey() throws(MQTTError) -> NIOSSLPrivateKey {
@@ -85,7 +96,7 @@
                 }
             } catch {
                 let advice = passphrase == nil ? "; if it is encrypted, it needs its passphrase" : "; is the passphrase right?"
-                throw .denied("the client's private key cannot be read: \(TLSFailure(error).words)\(advice)")
+                throw .denied("the client's private key\(key.place) cannot be read: \(TLSFailure(error).words)\(advice)")
             }
         }
     }

@@ -14,7 +14,7 @@
         /// - Throws: ``MQTTError/Code/invalidArgument`` for options that cannot be honoured.
         init(_ options: TLSOptions, host: String?) throws(MQTTError) {
             peer = try TLSPeer(options, host: host)
-            context = try options.makeContext(verifiesName: peer.hostname != nil)
+            context = try options.makeContext(verifiesName: peer.hostname != nil && options.verifiesName)
         }
 
         func add(to pipeline: ChannelPipeline.SynchronousOperations) throws {
@@ -37,8 +37,11 @@
             }
             if name.hasSuffix(".") { name.removeLast() }
             pins = options.pins
+            guard options.verifiesName || options.roots != .system || !options.pins.isEmpty else {
+                throw .denied("a broker whose name is not verified is known by roots of its own, or by pins")
+            }
             if let address = IPAddress.bytes(name) {
-                self.address = address
+                if options.verifiesName { self.address = address }
             } else {
                 guard 1...255 ~= name.utf8.count, !name.utf8.contains(0) else { throw .denied("the server's name has 1 to 255 bytes") }
                 hostname = name

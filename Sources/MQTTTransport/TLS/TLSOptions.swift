@@ -3,7 +3,7 @@ public import MQTTCore
 /// How a connection is encrypted, and how its ends prove who they are.
 ///
 /// All of it is checked when the client is made: a file that cannot be read, or a key that does not fit its certificate, throws then.
-/// There is no way to switch verification off: for a broker with a certificate of its own making, make that certificate the root.
+/// There is no way to do without verification: for a broker with a certificate of its own making, make that certificate the root.
 public struct TLSOptions: Sendable, Hashable {
     /// Who is believed when it vouches for a broker.
     public enum Roots: Sendable, Hashable {
@@ -25,6 +25,9 @@ public struct TLSOptions: Sendable, Hashable {
     public var clientCertificate: ClientCertificate?
     /// The name or IP address that the broker's certificate must have. Default: the host that is connected to.
     public var serverName: String?
+    /// Whether the broker's certificate must have that name. Without, any certificate of ``roots`` will do: for roots of one's own, or for
+    /// ``pins``. With those of the system and no pins it is refused, because everybody who has a certificate could be the broker.
+    public var verifiesName = true
     /// The application protocols to offer (ALPN), the preferred one first. Brokers that do not know ALPN ignore them.
     public var applicationProtocols: [String] = []
     public var minimumVersion = Version.v1_2

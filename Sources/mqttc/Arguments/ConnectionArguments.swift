@@ -155,15 +155,11 @@ struct MissingArguments: ParsableArguments {
     @Option(name: .customLong("tls-engine"), parsing: .unconditional, help: .hidden) var engine: String?
     @Option(name: .customLong("psk"), parsing: .unconditional, help: .hidden) var sharedKey: String?
     @Option(name: .customLong("psk-identity"), parsing: .unconditional, help: .hidden) var sharedKeyIdentity: String?
-    @Flag(name: .customLong("insecure"), help: .hidden) var isInsecure = false
     @Flag(name: .customLong("nodelay"), help: .hidden) var noDelay = false  // it always is so
 
     func validate() throws {
         if !properties.isEmpty { throw ValidationError("-D is for MQTT 5.0, which is not there yet.") }
         if sessionExpiry != nil { throw ValidationError("-x is for MQTT 5.0, which is not there yet.") }
-        if isInsecure {
-            throw ValidationError("Who does not check the certificate talks to anybody: make the broker's own certificate the --cafile.")
-        }
         if [ciphers, keyForm, engine, sharedKey, sharedKeyIdentity].contains(where: { $0 != nil }) {
             throw ValidationError("--ciphers, --keyform, --tls-engine and --psk are not there: TLS is that of the library.")
         }

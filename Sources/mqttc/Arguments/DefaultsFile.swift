@@ -51,7 +51,9 @@ enum DefaultsFile {
             if line.isEmpty || line.hasPrefix("#") { continue }
             if line.hasPrefix("["), line.hasSuffix("]") {
                 section = String(line.dropFirst().dropLast())
-                guard Spellings.isCommand(section ?? "") else { throw CommandWords.Failure(message: "\(place): no command is called so") }
+                guard Spellings.isCommand(section ?? "") else {
+                    throw CommandWords.Failure(message: "\(place): no command that connects is called so")
+                }
                 continue
             }
             guard line.hasPrefix("-") else {

@@ -25,6 +25,11 @@ struct SecurityArguments: ParsableArguments {
     @Flag(name: .customLong("tls-use-os-certs"), help: "TLS, with what the system trusts.")
     var usesSystemAuthorities = false
 
+    @Flag(
+        name: .customLong("insecure"),
+        help: "Any name in the broker's certificate will do, as long as --cafile or --capath vouches for it.")
+    var acceptsAnyName = false
+
     @Option(
         name: .customLong("tls-alpn"), parsing: .unconditional, help: ArgumentHelp("The application protocol to offer.", valueName: "name"))
     var applicationProtocol: String?
@@ -49,6 +54,9 @@ struct SecurityArguments: ParsableArguments {
 
     func validate() throws {
         if authorities != nil, authorityPath != nil { throw ValidationError("Either --cafile or --capath.") }
+        if acceptsAnyName, authorities == nil, authorityPath == nil {
+            throw ValidationError("--insecure needs --cafile or --capath: whatever the name, somebody has to vouch for the broker.")
+        }
         if (certificate == nil) != (key == nil) { throw ValidationError("--cert and --key go together.") }
         if keyPasswordFile != nil, key == nil { throw ValidationError("--key-password-file needs --key.") }
         if let version, !["tlsv1.2", "tlsv1.3"].contains(version) { throw ValidationError("--tls-version is tlsv1.2 or tlsv1.3.") }
@@ -62,6 +70,7 @@ struct SecurityArguments: ParsableArguments {
         guard broker.tls != nil || !isURL else { throw .denied("these options are for TLS: the URL is mqtts:// or wss:// then") }
         var options = broker.tls ?? TLSOptions()
         if let file = authorities ?? authorityPath { options.roots = .file(file) }
+        options.verifiesName = !acceptsAnyName
         if let certificate, let key {
             options.clientCertificate = TLSOptions.ClientCertificate(
                 chain: .file(certificate), key: .file(key), passphrase: try passphrase(of: key))

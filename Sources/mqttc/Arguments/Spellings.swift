@@ -36,6 +36,7 @@ enum Spellings {
     /// What makes no sense without TLS.
     static let tls: Set<String> = [
         "--cafile", "--capath", "--cert", "--key", "--key-password-file", "--tls-alpn", "--tls-version", "--tls-use-os-certs",
+        "--insecure",
     ]
 
     /// Those whose value is a URL.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import MQTTTesting
+import NIOCore
 
 /// `mqttc broker`
 struct BrokerCommand: AsyncParsableCommand {
@@ -37,7 +38,8 @@ struct BrokerCommand: AsyncParsableCommand {
             configuration.recordLimit = 0
             broker = try await TestBroker.start(configuration)
         } catch {
-            Complaints.say("cannot listen on \(host):\(port): \(error)")
+            let reason = (error as? IOError).map { SystemFile.Failure(code: $0.errnoCode).message } ?? "\(error)"
+            Complaints.say("cannot listen on \(host):\(port): \(reason)")
             throw ExitCode(ExitStatus.unavailable)
         }
         let output = LineWriter()

@@ -77,7 +77,7 @@ struct Demo: AsyncParsableCommand {
 
     /// Texts to the left, numbers to the right of their columns.
     private func row(_ texts: String...) -> String {
-        let widths = [-5, -15, 6, 6, 10, 6, 9, 8, -17]
+        let widths = [-5, -14, 5, 6, 10, 6, 9, 7, -15]
         let cells = zip(texts, widths).map { text, width in
             let filling = String(repeating: " ", count: max(abs(width) - text.count, 0))
             return width < 0 ? "  " + text + filling : filling + text

@@ -134,7 +134,7 @@ struct Pub: AsyncParsableCommand {
 
     func run() async throws {
         let command = self
-        let progress = PublishProgress()
+        let progress = PublishProgress(counting: outbox == nil ? .accepted : .completed)
         let topic = topic ?? connection.topicOfURL ?? ""
         if connection.quiet { Complaints.silence() }
         if !sendsNothingNew, let advice = TopicName.advice(topic) { Complaints.say(advice) }

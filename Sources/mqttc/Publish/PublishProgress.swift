@@ -2,6 +2,12 @@ import Synchronization
 
 /// How far `pub` has got, and a line about it while it takes long and somebody watches.
 final class PublishProgress: Sendable {
+    /// What the line counts: what the client has taken, or what the broker has.
+    enum Counted: Sendable {
+        case accepted, completed
+    }
+
+    private let counted: Counted
     private let handed = Atomic(0)
     private let accepted = Atomic(0)
     private let completions = Atomic(0)
@@ -9,6 +15,10 @@ final class PublishProgress: Sendable {
     /// Of a large payload: how much of it was read to be sent.
     private let position = Atomic(0)
     private let length = Atomic(0)
+
+    init(counting counted: Counted = .accepted) {
+        self.counted = counted
+    }
 
     /// What an outbox has got; the disk may not have it yet.
     var handedOverCount: Int { handed.load(ordering: .relaxed) }
@@ -48,12 +58,14 @@ final class PublishProgress: Sendable {
 
     func text(after duration: Duration) -> String {
         let seconds = max(duration / .seconds(1), 0.001)
-        let (messages, length) = (completedCount, length.load(ordering: .relaxed))
-        if length > 0, messages == 0 {
+        let (accepted, completed, length) = (acceptedCount, completedCount, length.load(ordering: .relaxed))
+        if length > 0, completed == 0 {
             let position = position.load(ordering: .relaxed)
             return "\(position * 100 / length) % of \(Quantity.bytes(length)), \(Quantity.bytes(Int(Double(position) / seconds)))/s"
         }
+        let messages = counted == .accepted ? accepted : completed
+        let underWay = messages > completed ? ", \(Quantity.grouped(messages - completed)) of them under way" : ""
         let rate = Quantity.grouped(Int(Double(messages) / seconds))
-        return "\(Quantity.grouped(messages)) messages, \(Quantity.bytes(bytes.load(ordering: .relaxed))), \(rate)/s"
+        return "\(Quantity.grouped(messages)) messages, \(Quantity.bytes(bytes.load(ordering: .relaxed))), \(rate)/s\(underWay)"
     }
 }

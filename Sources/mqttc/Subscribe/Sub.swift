@@ -96,6 +96,7 @@ struct Sub: AsyncParsableCommand {
 
     func validate() throws {
         if topics.isEmpty, unsubscribed.isEmpty { throw ValidationError("At least one topic is needed: -t, or in the URL.") }
+        if json, pretty { throw ValidationError("--pretty is for %j and %J: what --json prints is one line for each message.") }
         try Bounds.check(count, in: 1...Bounds.mostMessages, "-C")
         try Bounds.check(timeout: timeout)
         if skipsRetained, retainedOnly { throw ValidationError("-R and --retained-only leave nothing.") }

@@ -11,6 +11,8 @@ enum SystemFile {
     /// Why a file cannot be used.
     struct Failure: Error {
         let code: Int32
+        /// Which file, where it is none that the user has named.
+        var place: String?
 
         /// More than may be.
         static let tooLarge = Failure(code: E2BIG)
@@ -21,8 +23,8 @@ enum SystemFile {
         var message: String {
             if code == E2BIG { return "it is too large" }
             // The text is the C library's, valid until the next call of this thread.
-            guard let text = unsafe strerror(code) else { return "error \(code)" }
-            return unsafe String(cString: text)
+            let text = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
+            return place.map { "\($0): \(text)" } ?? text
         }
     }
 
@@ -85,7 +87,7 @@ final class OpenFile: Sendable {
         let directory = SystemFile.environment("TMPDIR") ?? "/tmp"
         var template = Array((directory + "/mqttc-XXXXXX").utf8CString)
         let number = unsafe template.withUnsafeMutableBufferPointer { unsafe $0.baseAddress.map { unsafe mkstemp($0) } ?? -1 }
-        guard number >= 0 else { throw SystemFile.Failure(code: errno) }
+        guard number >= 0 else { throw SystemFile.Failure(code: errno, place: "a temporary file in \(directory)") }
         _ = unsafe template.withUnsafeBufferPointer { buffer in unsafe buffer.baseAddress.map { unsafe unlink($0) } }
         descriptor = Descriptor(number: number)
     }
