@@ -17,6 +17,8 @@ struct Certificates {
         case expired
         /// For other.example.
         case otherName = "other-name"
+        /// For other.example, 127.0.0.1 and ::1, which is where the broker is.
+        case otherNameHere = "other-name-here"
         /// For localhost, vouched for by nobody but itself.
         case selfSigned = "self-signed"
         /// For localhost, by an authority that nobody knows.
@@ -85,6 +87,7 @@ struct Certificates {
         issue server authority 2 "$here"
         issue expired authority -1 "$here"
         issue other-name authority 2 "subjectAltName=DNS:other.example"
+        issue other-name-here authority 2 "subjectAltName=DNS:other.example,IP:127.0.0.1,IP:::1"
         issue untrusted other-authority 2 "$here"
         openssl req -x509 $curve -keyout self-signed.key -out self-signed.pem -subj "/CN=localhost" -addext "$here" -days 2
         issue client authority 2 "extendedKeyUsage=clientAuth"

@@ -35,6 +35,16 @@ struct ProxyTests {
         for broker in try await ways(mosquitto, server.proxy) { try await exchange(over: broker) }
     }
 
+    @Test("The proxy's own address does not make its certificate the broker's", arguments: ProxyServer.Kind.allCases)
+    func certificateOfTheProxy(_ kind: ProxyServer.Kind) async throws {
+        let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: .otherNameHere)]))
+        let server = try await ProxyServer(kind, asksForPassword: false)
+        var broker = try await Broker.tls(host: "localhost", port: mosquitto.ports[0], .tests)
+        broker.proxy = server.proxy
+        let error = try await failureToConnect(to: broker)
+        #expect(error.code == .certificateNameMismatch, "\(error)")
+    }
+
     @Test("A wrong password, and none, are refused in words", arguments: ProxyServer.Kind.allCases)
     func refused(_ kind: ProxyServer.Kind) async throws {
         let mosquitto = try await Mosquitto.started()

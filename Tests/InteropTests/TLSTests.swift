@@ -33,6 +33,56 @@ struct TLSTests {
         }
     }
 
+    @Test("A certificate for the broker's address is not one for every name that leads there")
+    func addressIsNoName() async throws {
+        let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: .otherNameHere)]))
+        let port = mosquitto.ports[0]
+        var options = try await TLSOptions.tests
+        try await exchange(over: .tls(host: "127.0.0.1", port: port, options))
+        var error = try await failureToConnect(to: .tls(host: "localhost", port: port, options))
+        #expect(error.code == .certificateNameMismatch, "\(error)")
+        options.serverName = "another.example"
+        error = try await failureToConnect(to: .tls(host: "127.0.0.1", port: port, options))
+        #expect(error.code == .certificateNameMismatch, "\(error)")
+        options.serverName = "OTHER.example"
+        try await exchange(over: .tls(host: "127.0.0.1", port: port, options))
+    }
+
+    @Test("The least version of TLS is kept to, and the error says that it is that")
+    func minimumVersion() async throws {
+        let server = try await OpenSSLServer(["-tls1_2"])
+        var options = try await TLSOptions.tests
+        options.minimumVersion = .v1_3
+        let error = try await failureToConnect(to: server.broker(options))
+        #expect(error.code == .tlsFailed, "\(error)")
+        #expect(error.message.contains("no version of TLS in common"), "\(error)")
+        await server.stop()
+    }
+
+    @Test("In TLS 1.2 a broker that wants a certificate does not say so: the error names it as one of two causes")
+    func clientRefusedBefore13() async throws {
+        let server = try await OpenSSLServer(["-tls1_2", "-Verify", "1"])
+        let error = try await failureToConnect(to: server.broker(.tests))
+        #expect(error.code == .tlsFailed, "\(error)")
+        #expect(error.message.contains("wants a certificate of the client"), "\(error)")
+        await server.stop()
+    }
+
+    @Test("Application protocols are offered: a server that knows one takes it")
+    func applicationProtocols() async throws {
+        var server = try await OpenSSLServer(["-alpn", "x-amzn-mqtt-ca"])
+        var options = try await TLSOptions.tests
+        options.applicationProtocols = ["mqtt", "x-amzn-mqtt-ca"]
+        // It speaks no MQTT.
+        var configuration = Configuration(broker: server.broker(options), session: .volatile(id: "alpn"))
+        configuration.retriesFirstConnect = false
+        configuration.pauseTimeout = .milliseconds(500)
+        let error = await #expect(throws: MQTTError.self) { try await MQTTClient(configuration).run() }
+        #expect(error?.message.hasPrefix("no CONNACK") == true)
+        try await server.waitFor("ALPN protocols selected: x-amzn-mqtt-ca")
+        await server.stop()
+    }
+
     @Test("The system's roots do not vouch for the tests' authority")
     func systemRoots() async throws {
         let mosquitto = try await Mosquitto.started(.init(listeners: [.init(certificate: .server)]))

@@ -1,8 +1,17 @@
 import MQTTCore
-import MQTTTransport
 import NIOCore
 import NIOPosix
 import Testing
+
+@testable import MQTTTransport
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// The dialers against sockets of this machine.
 @Suite struct SocketDialerTests {
@@ -58,7 +67,15 @@ import Testing
         let port = try #require(server.localAddress?.port)
         try await server.close()
         #expect(await text(TCPDialer(host: "127.0.0.1", port: port)) == "127.0.0.1:\(port): connection refused")
-        #expect(await text(TCPDialer(host: "name.invalid", port: port)) == "the name name.invalid is not known")
+        for (code, words) in [(EAI_NONAME, "is not known"), (EAI_AGAIN, "could not be looked up now: no name server has answered")] {
+            let lookups = NameLookups { host in throw NameLookup.Failure(host: host, code: code) }
+            let dialer = TCPDialer(host: "broker.example", port: port).lookingUp(by: lookups)
+            #expect(await text(dialer) == "the name broker.example \(words)")
+        }
+        var options = SocketOptions()
+        options.bindAddress = "::1"
+        let bound = TCPDialer(host: "127.0.0.1", port: port, options: options)
+        #expect(await text(bound) == "127.0.0.1 has no address of the version of bindAddress")
         #expect(await text(UnixDialer(path: "/nonexistent/socket")) == "there is no such socket")
     }
 

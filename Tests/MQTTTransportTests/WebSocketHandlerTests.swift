@@ -34,7 +34,7 @@
 
             init(_ options: WebSocketOptions = WebSocketOptions()) throws {
                 let upgrade = WebSocketUpgrade(options, authority: "broker.example:8080", nonce: WebSocketHandlerTests.nonce)
-                channel = EmbeddedChannel(handlers: [WebSocketHandler(upgrade), client])
+                channel = EmbeddedChannel(handlers: [WebSocketHandler(upgrade, isEncrypted: false), client])
                 try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 80)).wait()
             }
 
@@ -192,7 +192,7 @@
         func options() {
             func error(_ options: WebSocketOptions) -> MQTTError? {
                 do {
-                    _ = try Layers.webSocket(options, host: "h", port: 80, default: 80)
+                    _ = try Layers.webSocket(options, host: "h", port: 80, isEncrypted: false)
                     return nil
                 } catch {
                     return error

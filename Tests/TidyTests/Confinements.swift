@@ -7,6 +7,7 @@ private let unsafeFiles: Set<String> = [
     "Sources/MQTTPersistence/System/SystemCalls.swift",  // paths and buffers go to the C library for the length of a call
     "Sources/MQTTPersistence/System/SystemThread.swift",  // pthread_create takes a retained box, poll an array of one descriptor
     "Sources/MQTTTransport/Socket/AbstractSocket.swift",  // a name is copied into sockaddr_un, which connect(2) reads
+    "Sources/MQTTTransport/Socket/NameLookup.swift",  // walks the list of getaddrinfo, and copies each address by its length
     "Sources/MQTTTransport/WebSocket/WebSocketMask.swift",  // masks from one ByteBuffer into another, inside of their calls
     "Sources/MQTT/Driver/OutboundBlock.swift",  // hands PacketWriter the memory of an array, and takes back how much was written
     "Sources/MQTT/Driver/OutboundBuffer.swift",  // hands PacketWriter the memory of a ByteBuffer, and takes back how much was written

@@ -18,7 +18,7 @@ public struct Broker: Sendable, Hashable {
     public var webSocket: WebSocketOptions?
     /// Passes the connection on to the broker. TLS goes through it: the proxy reads nothing of that.
     public var proxy: Proxy?
-    /// Of TCP; a Unix socket has none of it.
+    /// Of TCP: for a Unix socket they are refused.
     public var socket = SocketOptions()
 
     /// Over TCP. The host may be a name, an IPv4 or an IPv6 address.
@@ -31,7 +31,7 @@ public struct Broker: Sendable, Hashable {
         return broker
     }
 
-    /// Over WebSocket, in plain text. With ``tls`` it is encrypted.
+    /// Over WebSocket, in plain text. With ``tls`` it is encrypted, on port 443 as a rule.
     public static func webSocket(host: String, port: Int = 80, _ options: WebSocketOptions = WebSocketOptions()) -> Broker {
         var broker = Broker(.tcp(host: host, port: port))
         broker.webSocket = options

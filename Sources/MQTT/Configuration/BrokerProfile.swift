@@ -10,6 +10,8 @@ public struct BrokerProfile: Sendable, Hashable {
         var filtersPerRequest: Int?
         var topicBytes: Int?
         var topicSlashes: Int?
+        /// Topics that begin so have a name and a slash more ahead of what the bounds are for.
+        var basicIngestPrefix: String?
         var payloadBytes: Int?
         var clientIDBytes: Int?
         var keepAliveSeconds: ClosedRange<Int64>?
@@ -27,14 +29,15 @@ public struct BrokerProfile: Sendable, Hashable {
     ///
     /// - QoS 2 is refused, and subscriptions ask for QoS 1 at most: the service has no QoS 2.
     /// - At most 100 publishes are in flight; acknowledgements may come in any order, which the client takes from every broker.
-    /// - At most 8 filters in a request, topics of 256 bytes with 7 slashes (those that begin with `$aws/` have 3 more), payloads of 128
-    ///   KiB, client identifiers of 128 bytes, keep-alive of 30 to 1,200 seconds.
+    /// - At most 8 filters in a request, topics of 256 bytes with 7 slashes (not counting the `$aws/rules/name/` of Basic Ingest), payloads
+    ///   of 128 KiB, client identifiers of 128 bytes, keep-alive of 30 to 1,200 seconds.
     /// - TLS is a must. On port 443 without WebSocket the application protocol `x-amzn-mqtt-ca` is offered unless others are given.
     public static let awsIoTCore = BrokerProfile(
         name: "AWS IoT Core",
         bounds: Bounds(
-            highestQoS: .atLeastOnce, inFlight: 100, filtersPerRequest: 8, topicBytes: 256, topicSlashes: 7, payloadBytes: 128 << 10,
-            clientIDBytes: 128, keepAliveSeconds: 30...1_200, applicationProtocolOn443: "x-amzn-mqtt-ca"))
+            highestQoS: .atLeastOnce, inFlight: 100, filtersPerRequest: 8, topicBytes: 256, topicSlashes: 7,
+            basicIngestPrefix: "$aws/rules/", payloadBytes: 128 << 10, clientIDBytes: 128,
+            keepAliveSeconds: 30...1_200, applicationProtocolOn443: "x-amzn-mqtt-ca"))
 
     private func beyond(_ what: String) -> MQTTError { .denied("\(name) \(what)") }
 
@@ -52,11 +55,18 @@ public struct BrokerProfile: Sendable, Hashable {
     }
 
     private func checkTopic(_ topic: String) throws(MQTTError) {
+        let topic = withoutBasicIngest(topic)
         if let most = bounds.topicBytes, topic.utf8.count > most { throw beyond("takes topics of at most \(most) bytes") }
         guard let slashes = bounds.topicSlashes else { return }
-        let most = topic.hasPrefix("$aws/") ? slashes + 3 : slashes
         let count = topic.utf8.count { $0 == UInt8(ascii: "/") }
-        if count > most { throw beyond("takes topics with at most \(most) slashes") }
+        if count > slashes { throw beyond("takes topics with at most \(slashes) slashes") }
+    }
+
+    /// What the bounds are for: without the mandatory `$aws/rules/name/`.
+    private func withoutBasicIngest(_ topic: String) -> Substring {
+        guard bounds.basicIngestPrefix.map({ topic.hasPrefix($0) }) == true else { return topic[...] }
+        let segments = topic.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
+        return segments.count == 4 ? segments[3] : topic[...]
     }
 
     /// The same subscriptions, at a QoS that the broker has.

@@ -5,7 +5,7 @@ public struct Credentials: Sendable, Hashable {
     public var username: String?
     /// Up to 65,535 bytes. Needs a user name [MQTT-3.1.2-22].
     public var password: [UInt8]?
-    /// In place of ``WebSocketOptions/path``, as for signed URLs.
+    /// In place of ``WebSocketOptions/path``, as for signed URLs. Brokers without WebSocket have no use for it, nor for headers.
     public var webSocketPath: String?
     /// Beside those of ``WebSocketOptions/headers``, and in place of those of the same name.
     public var webSocketHeaders: [HTTPField] = []

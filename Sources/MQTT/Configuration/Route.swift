@@ -15,6 +15,7 @@ struct Route: Sendable {
     /// - Throws: For whatever cannot be honoured.
     init(_ broker: Broker, base: (any Dialer)?) throws(MQTTError) {
         self.broker = broker
+        if let host = broker.host { try HostName.check(host, of: "the broker") }
         var layers: [any ConnectionLayer] = []
         if let proxy = broker.proxy { layers.append(try Self.proxyLayer(proxy, broker)) }
         if let tls = broker.tls { layers.append(try Layers.tls(tls, host: broker.host)) }
@@ -23,10 +24,12 @@ struct Route: Sendable {
         dialer = try Self.dialer(socket, layers, broker, broker.webSocket)
     }
 
-    /// For an attempt with credentials of its own.
-    func dialer(with credentials: Credentials) throws(MQTTError) -> any Dialer {
-        guard let webSocket = broker.webSocket else { return dialer }
-        return try Self.dialer(socket, layers, broker, credentials.applied(to: webSocket))
+    /// For an attempt after some that came to nothing, or with credentials of its own.
+    func dialer(afterFailures failures: Int, with credentials: Credentials? = nil) throws(MQTTError) -> any Dialer {
+        let webSocket = broker.webSocket.map { credentials?.applied(to: $0) ?? $0 }
+        if failures == 0, webSocket == broker.webSocket { return dialer }
+        let socket = (socket as? TCPDialer)?.rotated(by: failures) ?? socket
+        return try Self.dialer(socket, layers, broker, webSocket)
     }
 
     private static func dialer(
@@ -34,8 +37,9 @@ struct Route: Sendable {
     ) throws(MQTTError) -> any Dialer {
         var layers = layers
         if let webSocket {
-            let port = broker.tls == nil ? 80 : 443
-            layers.append(try Layers.webSocket(webSocket, host: broker.host ?? "localhost", port: broker.port ?? port, default: port))
+            let isEncrypted = broker.tls != nil
+            layers.append(
+                try Layers.webSocket(webSocket, host: broker.host ?? "localhost", port: broker.port, isEncrypted: isEncrypted))
         }
         return layers.isEmpty ? socket : LayeredDialer(socket, layers)
     }
@@ -48,12 +52,12 @@ struct Route: Sendable {
     private static func socketDialer(_ broker: Broker) throws(MQTTError) -> any Dialer {
         switch broker.address {
         case .tcp(let host, let port):
-            guard !host.isEmpty, !host.utf8.contains(0) else { throw .denied("the broker's host is empty or has U+0000") }
             guard 1...65_535 ~= port else { throw .denied("the broker's port is out of 1 to 65535") }
             try broker.socket.check()
             if let proxy = broker.proxy { return TCPDialer(host: proxy.host, port: proxy.port, options: broker.socket) }
             return TCPDialer(host: host, port: port, options: broker.socket)
         case .unix(let path):
+            guard broker.socket == SocketOptions() else { throw .denied("the socket options are for TCP, not for Unix sockets") }
             let dialer = UnixDialer(path: path)
             try dialer.check()
             return dialer

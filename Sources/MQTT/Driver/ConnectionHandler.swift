@@ -17,21 +17,24 @@ final class ConnectionHandler: ChannelDuplexHandler {
     let engine: Engine
     private(set) var context: ChannelHandlerContext?
     private var framer: PacketFramer
-    private let isEncrypted: Bool
+    /// Whether TLS is what a broker could miss: over TCP, with nothing in between.
+    private let isPlain: Bool
     private let writer: ConnectionWriter
     /// A read that waits for the gate.
     private var isReadPending = false
     /// The payload that is arriving. Nil while it is dropped.
     private var stream: PayloadStream?
     private var failure: MQTTError?
+    /// The failure is one of the socket: nobody has said why.
+    private var isUnexplained = true
     private var isLeaving = false
     private var hasReceived = false
     /// CONNACK came, and accepted.
     private var isAccepted = false
 
-    init(engine: Engine, link: Link, isEncrypted: Bool) {
+    init(engine: Engine, link: Link, isPlain: Bool) {
         self.engine = engine
-        self.isEncrypted = isEncrypted
+        self.isPlain = isPlain
         self.link = link
         writer = ConnectionWriter(engine: engine, link: link)
         framer = PacketFramer(maximumPacketSize: engine.configuration.limits.maximumPacketSize)
@@ -53,7 +56,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         detach()
         stream?.fail(MQTTError(.connectionLost, .unknown, "the connection was lost in the middle of the payload"))
         stream = nil
-        if !hasReceived, !isEncrypted, failure == nil || failure?.code == .connectionLost {
+        if !hasReceived, isPlain, isUnexplained {
             // Many brokers say nothing to bytes that are not TLS, and hang up.
             failure = MQTTError(.down, .notSent, "the connection was closed ahead of CONNACK: does the broker expect TLS on this port?")
         }
@@ -71,7 +74,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        failure = error as? MQTTError ?? MQTTError(.connectionLost, .unknown, "the connection failed: \(NetworkFailure.text(error))")
+        // The first one says why; others follow from it, such as a WebSocket's end and then that of TLS.
+        if failure == nil {
+            isUnexplained = !(error is MQTTError)
+            failure = error as? MQTTError ?? MQTTError(.connectionLost, .unknown, "the connection failed: \(NetworkFailure.text(error))")
+        }
         context.close(promise: nil)
     }
 
@@ -221,7 +228,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func giveUp(_ reason: String) {
-        failure = MQTTError(.connectionLost, .unknown, reason)
+        if failure == nil { failure = MQTTError(.connectionLost, .unknown, reason) }
+        isUnexplained = false
         hangUp()
     }
 

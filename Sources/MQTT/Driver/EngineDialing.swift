@@ -18,9 +18,15 @@ struct CredentialRequest {
 /// The engine's attempts to connect, on the event loop: where to, with what, and how they end.
 extension Engine {
     func dial(_ link: Link) {
-        let route = routes[core.state.withLock { $0.health.choose(at: now) }]
+        let (choice, failures) = core.state.withLock { state in
+            let choice = state.health.choose(at: now)
+            return (choice, state.health.failures)
+        }
+        let route = routes[choice]
         logger?.debug("connecting", metadata: ["link": "\(link)", "broker": "\(route.broker)"])
-        guard let provider = configuration.credentialProvider else { return dial(link, route, route.dialer, route.connect) }
+        guard let provider = configuration.credentialProvider else {
+            return prepare(link) { () throws(MQTTError) in (route, try route.dialer(afterFailures: failures), route.connect) }
+        }
         let broker = route.broker
         let eventLoop = eventLoop
         let task = Task {
@@ -32,27 +38,35 @@ extension Engine {
                 let text = "the credential provider failed with \(type(of: error))"
                 answer = .failure(MQTTError(.credentialsUnavailable, .notSent, text))
             }
-            eventLoop.execute { self.provided(answer, link, route) }
+            eventLoop.execute { self.provided(answer, link, route, failures) }
         }
         let timer = eventLoop.scheduleTask(in: .nanoseconds(configuration.credentialTimeout.nanoseconds)) {
             task.cancel()
             let late = MQTTError(.credentialsUnavailable, .notSent, "no credentials within credentialTimeout")
-            self.provided(.failure(late), link, route)
+            self.provided(.failure(late), link, route, failures)
         }
         loop.value.credentialRequest = CredentialRequest(link: link, task: task, timer: timer)
     }
 
-    private func provided(_ answer: Result<Credentials, MQTTError>, _ link: Link, _ route: Route) {
+    private func provided(_ answer: Result<Credentials, MQTTError>, _ link: Link, _ route: Route, _ failures: Int) {
         guard let request = loop.value.credentialRequest, request.link == link else { return }
         request.timer.cancel()
         loop.value.credentialRequest = nil
-        do throws(MQTTError) {
+        prepare(link) { () throws(MQTTError) in
             let credentials = try answer.get()
             var connect = route.connect
             connect.username = credentials.username ?? connect.username
             connect.password = credentials.password ?? connect.password
             try connect.check()
-            dial(link, route, try route.dialer(with: credentials), connect)
+            return (route, try route.dialer(afterFailures: failures, with: credentials), connect)
+        }
+    }
+
+    /// What cannot be had is an attempt that failed.
+    private func prepare(_ link: Link, _ attempt: () throws(MQTTError) -> (Route, any Dialer, Connect)) {
+        do throws(MQTTError) {
+            let (route, dialer, connect) = try attempt()
+            dial(link, route, dialer, connect)
         } catch {
             dialFailed(link, error)
         }
@@ -62,10 +76,12 @@ extension Engine {
         core.state.withLock { $0.connect = connect }
         let timeout = TimeAmount.nanoseconds(configuration.connectTimeout.nanoseconds)
         // What is needed of the route, in place of a copy of it in each closure: thousands of clients may connect at once.
-        let (isEncrypted, isProxied) = (route.broker.tls != nil, route.broker.proxy != nil)
+        let broker = route.broker
+        let isPlain = broker.tls == nil && broker.webSocket == nil && broker.host != nil
+        let isProxied = broker.proxy != nil
         let dialed = dialer.dial(on: eventLoop, timeout: timeout) { channel in
             channel.eventLoop.makeCompletedFuture {
-                let handler = ConnectionHandler(engine: self, link: link, isEncrypted: isEncrypted)
+                let handler = ConnectionHandler(engine: self, link: link, isPlain: isPlain)
                 try channel.pipeline.syncOperations.addHandler(handler)
             }
         }

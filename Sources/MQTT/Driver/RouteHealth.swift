@@ -16,6 +16,8 @@ struct RouteHealth: Sendable, Equatable {
     /// A connection that was up for so long is good.
     private let stableTime: Int64
     private var onlineSince: Instant?
+    /// The connection that was lost had been up for long: back to where the session is.
+    private var returnsToCurrent = false
     /// The one that was chosen last.
     private(set) var current = 0
 
@@ -26,6 +28,10 @@ struct RouteHealth: Sendable, Equatable {
 
     /// Chooses where the next attempt goes.
     mutating func choose(at now: Instant) -> Int {
+        if returnsToCurrent {
+            returnsToCurrent = false
+            return current
+        }
         let usable = memories.firstIndex { $0.avoidedUntil <= now }
         current = usable ?? memories.indices.min { memories[$0].avoidedUntil < memories[$1].avoidedUntil } ?? 0
         return current
@@ -37,10 +43,10 @@ struct RouteHealth: Sendable, Equatable {
     mutating func lost(at now: Instant) -> Bool {
         let wasStable = onlineSince.map { now - $0 >= stableTime } ?? false
         onlineSince = nil
-        guard memories.count > 1 else { return false }
         // A connection that stayed says that the broker is good: it has the session, so it is asked first.
         if wasStable {
             memories[current] = Memory()
+            returnsToCurrent = true
             return false
         }
         var penalty = Self.leastPenalty
@@ -50,8 +56,12 @@ struct RouteHealth: Sendable, Equatable {
         return memories.contains { $0.avoidedUntil <= now }
     }
 
+    /// How often in a row the chosen broker has failed.
+    var failures: Int { memories[current].failures }
+
     /// The network is back: what was learned without it counts for nothing.
     mutating func forget() {
         for index in memories.indices { memories[index] = Memory() }
+        returnsToCurrent = false
     }
 }

@@ -8,7 +8,8 @@ package enum IPAddress {
     private static func version4(_ text: Substring) -> [UInt8]? {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         let bytes = parts.compactMap { part in
-            part.utf8.count <= 3 && part.utf8.allSatisfy { 0x30...0x39 ~= $0 } ? UInt8(part) : nil
+            // Without leading zeros, which some take for octal numbers.
+            part.utf8.allSatisfy { 0x30...0x39 ~= $0 } && (part.utf8.count == 1 || part.utf8.first != 0x30) ? UInt8(part) : nil
         }
         return parts.count == 4 && bytes.count == 4 ? bytes : nil
     }

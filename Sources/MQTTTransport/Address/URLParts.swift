@@ -37,6 +37,7 @@ package struct URLParts {
         if text.hasPrefix("[") {
             guard let end = text.firstIndex(of: "]") else { throw .denied("an IPv6 address without its closing bracket") }
             name = text[text.index(after: text.startIndex)..<end]
+            guard name.utf8.contains(UInt8(ascii: ":")) else { throw .denied("brackets are for IPv6 addresses") }
             let tail = text[text.index(after: end)...]
             guard tail.isEmpty || tail.hasPrefix(":") else { throw .denied("no port behind the IPv6 address") }
             if !tail.isEmpty { number = tail.dropFirst() }
@@ -45,8 +46,11 @@ package struct URLParts {
             number = text[text.index(after: colon)...]
         }
         host = try Self.decoded(name)
+        if !host.isEmpty { try HostName.check(host, of: what) }
         guard let number else { return }
-        guard let port = Int(number), 1...65_535 ~= port else { throw .denied("the port of \(what) is not a number of 1 to 65535") }
+        guard number.utf8.allSatisfy({ 0x30...0x39 ~= $0 }), let port = Int(number), 1...65_535 ~= port else {
+            throw .denied("the port of \(what) is not a number of 1 to 65535")
+        }
         self.port = port
     }
 

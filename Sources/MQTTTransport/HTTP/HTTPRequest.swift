@@ -39,7 +39,7 @@ struct HTTPRequest {
 
     /// The host as a request names it, with the port unless that goes without saying.
     static func authority(_ host: String, _ port: Int, default defaultPort: Int? = nil) -> String {
-        let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
+        let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(HostName.withoutZone(host))]" : host
         return port == defaultPort ? name : "\(name):\(port)"
     }
 }

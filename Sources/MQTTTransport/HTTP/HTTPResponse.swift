@@ -18,7 +18,7 @@ struct HTTPResponse: Equatable {
     }
 
     /// "401 Unauthorized".
-    var statusLine: String { reason.isEmpty ? "\(status)" : "\(status) \(reason)" }
+    var statusLine: String { reason.isEmpty ? "\(status)" : "\(status) \(ForeignText.safe(reason))" }
 }
 
 /// Reads the head of a response from bytes as they arrive, and keeps what is behind it.
@@ -32,14 +32,27 @@ struct HTTPResponseReader {
     /// Bytes of a head. Real ones have a few hundred.
     static let longest = 16 << 10
 
+    private static let mostInterim = 10
+
     private var bytes = ByteBuffer()
+    /// So many of them have no end of a head.
+    private var scanned = 0
+    private var interim = 0
 
     /// What came behind the head.
     var rest: ByteBuffer { bytes }
 
-    /// The head, once it is complete.
+    /// The head, once it is complete. Those of interim answers ahead of it mean nothing (RFC 9110 section 15.2), but for 101.
     mutating func read(_ more: inout ByteBuffer) throws(Failure) -> HTTPResponse? {
-        let scanned = max(0, bytes.readableBytes - 3)
+        while let response = try next(&more) {
+            if response.status >= 200 || response.status == 101 { return response }
+            guard interim < Self.mostInterim else { throw .tooLong }
+            interim += 1
+        }
+        return nil
+    }
+
+    private mutating func next(_ more: inout ByteBuffer) throws(Failure) -> HTTPResponse? {
         bytes.writeBuffer(&more)
         let view = bytes.readableBytesView
         let beginning = "HTTP/1.".utf8
@@ -47,11 +60,13 @@ struct HTTPResponseReader {
         let end = Array("\r\n\r\n".utf8)
         guard let found = view.dropFirst(scanned).firstRange(of: end) else {
             if view.count > Self.longest { throw .tooLong }
+            scanned = max(0, view.count - 3)
             return nil
         }
         let head = view[view.startIndex..<found.lowerBound]
         guard head.count <= Self.longest else { throw .tooLong }
         let response = try Self.parse(head)
+        scanned = 0
         bytes.moveReaderIndex(to: found.upperBound)
         return response
     }

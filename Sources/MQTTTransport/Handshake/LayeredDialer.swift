@@ -51,6 +51,8 @@ package struct LayeredDialer: Dialer {
 struct HandshakeStage: Sendable {
     /// As in "no answer from ... within the time allowed".
     let name: String
+    /// What it may mean that the connection is closed in the middle of it.
+    var advice: String?
 }
 
 /// Stands behind the handshakes: tells when the last is done, or why one failed.
@@ -60,7 +62,9 @@ final class HandshakeEnd: ChannelInboundHandler {
     private let done: EventLoopPromise<Void>
     private let deadline: NIODeadline
     private var timeout: Scheduled<Void>?
-    private var stage = "the network"
+    /// Nil while there is no connection, which is for the dialer to see to.
+    private var stage: HandshakeStage?
+    private var isLate = false
     private var isOver = false
 
     init(_ done: EventLoopPromise<Void>, deadline: NIODeadline) {
@@ -76,7 +80,9 @@ final class HandshakeEnd: ChannelInboundHandler {
     func handlerRemoved(context: ChannelHandlerContext) { fail(closed) }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if let event = event as? HandshakeStage { stage = event.name } else { context.fireUserInboundEventTriggered(event) }
+        guard let event = event as? HandshakeStage else { return context.fireUserInboundEventTriggered(event) }
+        stage = event
+        if isLate { expired(context) }
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -93,15 +99,25 @@ final class HandshakeEnd: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard !isOver else { return context.fireErrorCaught(error) }
-        fail(error)
+        if error is MQTTError {
+            fail(error)
+        } else {
+            fail(broken("\(stage?.name ?? "connecting") failed: \(NetworkFailure.text(error))"))
+        }
         context.close(promise: nil)
     }
 
-    private var closed: MQTTError { MQTTError(.down, .notSent, "the connection was closed in the middle of \(stage)") }
+    private var closed: MQTTError { broken("the connection was closed in the middle of \(stage?.name ?? "connecting")") }
+
+    private func broken(_ text: String) -> MQTTError {
+        MQTTError(.down, .notSent, stage?.advice.map { "\(text): \($0)" } ?? text)
+    }
 
     private func expired(_ context: ChannelHandlerContext) {
         guard !isOver else { return }
-        fail(MQTTError(.timeout, .notSent, "\(stage) was not done within connectTimeout"))
+        isLate = true
+        guard let stage else { return }
+        fail(MQTTError(.timeout, .notSent, "\(stage.name) was not done within connectTimeout"))
         context.close(promise: nil)
     }
 

@@ -14,14 +14,17 @@ package enum Layers {
 
     /// - Parameters:
     ///   - host: The host of the request, unless the options have another.
-    ///   - defaultPort: The port that goes without saying.
+    ///   - isEncrypted: Whether it is inside of TLS.
     /// - Throws: ``MQTTError/Code/invalidArgument`` for options that cannot be honoured, ``MQTTError/Code/unsupported``.
     package static func webSocket(
-        _ options: WebSocketOptions, host: String, port: Int, default defaultPort: Int
+        _ options: WebSocketOptions, host: String, port: Int?, isEncrypted: Bool
     ) throws(MQTTError) -> any ConnectionLayer {
         #if WebSocket
             try options.check()
-            return WebSocketLayer(options: options, authority: HTTPRequest.authority(host, port, default: defaultPort))
+            // The port that goes without saying.
+            let defaultPort = isEncrypted ? 443 : 80
+            let authority = HTTPRequest.authority(host, port ?? defaultPort, default: defaultPort)
+            return WebSocketLayer(options: options, authority: authority, isEncrypted: isEncrypted)
         #else
             throw MQTTError(.unsupported, .denied, "WebSocket is not part of this build: enable the trait WebSocket of swift-mqtt")
         #endif

@@ -42,7 +42,7 @@ public struct Proxy: Sendable, Hashable {
 
     /// - Throws: ``MQTTError/Code/invalidArgument`` for what cannot be said to a proxy.
     func check() throws(MQTTError) {
-        guard !host.isEmpty, !host.utf8.contains(0) else { throw .denied("the proxy's host is empty or has U+0000") }
+        try HostName.check(host, of: "the proxy")
         guard 1...65_535 ~= port else { throw .denied("the proxy's port is out of 1 to 65535") }
         guard password == nil || username != nil else { throw .denied("a proxy's password needs a user name") }
         guard let username else { return }

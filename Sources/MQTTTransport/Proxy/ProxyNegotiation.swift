@@ -73,7 +73,7 @@ struct SOCKSNegotiation: ProxyNegotiation {
     init(_ proxy: Proxy, host: String, port: Int) {
         self.proxy = proxy
         var request = ByteBuffer(bytes: [5, 1, 0])
-        switch IPAddress.bytes(host) {
+        switch IPAddress.bytes(HostName.withoutZone(host)) {
         case let bytes? where bytes.count == 4: request.writeBytes([1] + bytes)
         case let bytes?: request.writeBytes([4] + bytes)
         case nil: request.writeBytes([3, UInt8(truncatingIfNeeded: host.utf8.count)] + Array(host.utf8))

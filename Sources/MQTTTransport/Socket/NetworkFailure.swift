@@ -24,7 +24,13 @@ package enum NetworkFailure {
 
     /// The addresses that were tried, or why there were none.
     private static func attempts(_ error: NIOConnectionError) -> String {
-        guard !error.connectionErrors.isEmpty else { return "the name \(error.host) is not known" }
+        guard !error.connectionErrors.isEmpty else {
+            return switch error.dnsAAAAError {
+            case let failure as NameLookup.Failure: failure.text
+            case let failure as AddressResolver.NoSuchFamily: failure.text
+            default: "the name \(error.host) is not known"
+            }
+        }
         var texts: [String] = []
         for attempt in error.connectionErrors {
             let address = attempt.target.ipAddress.map { $0.utf8.contains(UInt8(ascii: ":")) ? "[\($0)]" : $0 } ?? error.host

@@ -7,11 +7,27 @@ public struct TCPDialer: Dialer {
     public let host: String
     public let port: Int
     public let options: SocketOptions
+    private var rotation = 0
+    private var lookups = NameLookups.shared
 
     public init(host: String, port: Int, options: SocketOptions = SocketOptions()) {
         self.host = host
         self.port = port
         self.options = options
+    }
+
+    /// The same, beginning with another address of the name: the first ones have accepted connections that came to nothing.
+    package func rotated(by rotation: Int) -> TCPDialer {
+        var dialer = self
+        dialer.rotation = rotation
+        return dialer
+    }
+
+    /// The same, with another way to look names up.
+    func lookingUp(by lookups: NameLookups) -> TCPDialer {
+        var dialer = self
+        dialer.lookups = lookups
+        return dialer
     }
 
     public func dial(
@@ -20,10 +36,17 @@ public struct TCPDialer: Dialer {
     ) -> EventLoopFuture<any Channel> {
         do throws(any Error) {
             try options.check()
-            var bootstrap = ClientBootstrap(group: eventLoop).connectTimeout(timeout).channelInitializer(initializer)
+            let local = try options.bindAddress.map { try SocketAddress(ipAddress: $0, port: 0) }
+            let resolver = AddressResolver(lookups, on: eventLoop, rotation: rotation, from: local)
+            var bootstrap = ClientBootstrap(group: eventLoop).connectTimeout(timeout).resolver(resolver).channelInitializer(initializer)
             for (option, value) in options.channelOptions { bootstrap = bootstrap.channelOption(option, value: .init(value)) }
-            if let address = options.bindAddress { bootstrap = bootstrap.bind(to: try SocketAddress(ipAddress: address, port: 0)) }
-            return bootstrap.connect(host: host, port: port)
+            if let local { bootstrap = bootstrap.bind(to: local) }
+            let authority = HTTPRequest.authority(host, port)
+            return bootstrap.connect(host: host, port: port).flatMapErrorThrowing { [host] error in
+                guard case ChannelError.connectTimeout = error else { throw error }
+                let text = resolver.hasFound ? "no answer from \(authority)" : "no answer to the question for the address of \(host)"
+                throw MQTTError(.timeout, .notSent, "\(text) within connectTimeout")
+            }
         } catch {
             return eventLoop.makeFailedFuture(error)
         }

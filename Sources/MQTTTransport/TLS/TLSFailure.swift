@@ -57,8 +57,7 @@
         func ofHandshake(_ certificate: NIOSSLCertificate?, _ hostname: String?) -> MQTTError {
             if let error = error as? MQTTError { return error }
             if error as? NIOSSLExtraError == .failedToValidateHostname {
-                let text = "the broker's certificate is not for the name \(hostname ?? "that was asked for")"
-                return MQTTError(.certificateNameMismatch, .notSent, text)
+                return TLSPeer.mismatch(hostname)
             }
             if has("CERTIFICATE_VERIFY_FAILED") { return refusal(of: certificate) }
             if let refusal = clientRefusal { return refusal }
@@ -67,6 +66,11 @@
             }
             if has("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL") {
                 return MQTTError(.tlsFailed, .notSent, "the broker and the client have no version of TLS in common (\(words))")
+            }
+            if has("ALERT_HANDSHAKE_FAILURE") {
+                // In TLS 1.2 this is all that a broker says to a client without a certificate.
+                let causes = "it knows none of the ciphers, or wants a certificate of the client"
+                return MQTTError(.tlsFailed, .notSent, "the broker refused the TLS handshake: \(causes) (\(words))")
             }
             if has("NO_APPLICATION_PROTOCOL", "INVALID_ALPN_PROTOCOL") {
                 return MQTTError(.tlsFailed, .notSent, "the broker knows none of the application protocols (\(words))")
@@ -110,8 +114,8 @@
                 let text = "the broker's certificate is self-signed, and none of the trusted roots"
                 return MQTTError(.certificateSelfSigned, .notSent, text)
             }
-            let text = "the issuer of the broker's certificate is not trusted, or a certificate between them is not valid"
-            return MQTTError(.certificateUntrusted, .notSent, text)
+            let others = "a certificate on the way to it is not valid, or not for brokers"
+            return MQTTError(.certificateUntrusted, .notSent, "the issuer of the broker's certificate is not trusted, or \(others)")
         }
     }
 #endif

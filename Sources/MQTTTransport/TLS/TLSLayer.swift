@@ -25,8 +25,10 @@
 
     /// Who must be at the other end.
     struct TLSPeer {
-        /// Verified by the TLS library, and told to the server (SNI).
+        /// Verified by the TLS library, and told to the server (SNI). But that library takes a certificate for the address of the socket
+        /// too, whatever the name, and who can lead a connection astray, a proxy for one, has a certificate for its own address.
         private(set) var hostname: String?
+        private let verifiesName: Bool
         /// Verified here: the TLS library takes the address from the socket, which may be a proxy's.
         private(set) var address: [UInt8]?
         let pins: [TLSOptions.Pin]
@@ -36,7 +38,9 @@
                 throw .denied("TLS needs a serverName where the broker has no host")
             }
             if name.hasSuffix(".") { name.removeLast() }
+            name = HostName.withoutZone(name)
             pins = options.pins
+            verifiesName = options.verifiesName
             guard options.verifiesName || options.roots != .system || !options.pins.isEmpty else {
                 throw .denied("a broker whose name is not verified is known by roots of its own, or by pins")
             }
@@ -50,11 +54,17 @@
 
         /// Why the certificate is not the one that is wanted. Chain, dates and host name were verified before.
         func objection(to certificate: NIOSSLCertificate) -> MQTTError? {
+            let names = certificate._subjectAlternativeNames()
             if let address {
-                let names = certificate._subjectAlternativeNames()
                 guard names.contains(where: { $0.nameType == .ipAddress && $0.contents.elementsEqual(address) }) else {
                     let text = "the broker's certificate is not for the IP address that was asked for"
                     return MQTTError(.certificateNameMismatch, .notSent, text)
+                }
+            }
+            // Without any alternative name it was the subject's name that the library has verified.
+            if let hostname, verifiesName, !names.isEmpty {
+                guard names.contains(where: { $0.nameType == .dnsName && HostName.matches(hostname, pattern: $0.contents) }) else {
+                    return Self.mismatch(hostname)
                 }
             }
             guard !pins.isEmpty else { return nil }
@@ -67,6 +77,13 @@
                 }
             }
             return isPinned ? nil : MQTTError(.certificateNotPinned, .notSent, "the broker's certificate is none of those pinned")
+        }
+    }
+
+    extension TLSPeer {
+        static func mismatch(_ hostname: String?) -> MQTTError {
+            let text = "the broker's certificate is not for the name \(hostname ?? "that was asked for")"
+            return MQTTError(.certificateNameMismatch, .notSent, text)
         }
     }
 

@@ -79,11 +79,11 @@ extension TLSOptions {
         }
 
         /// The SHA-256 digest of a public key in SubjectPublicKeyInfo form, in base64 as of `curl --pinnedpubkey`, or hexadecimal. It
-        /// outlives the certificate when that is renewed with the same key.
+        /// outlives the certificate when that is renewed with the same key. The `sha256//` in front of it may stay.
         ///
         /// - Throws: ``MQTTError/Code/invalidArgument`` when it is none.
         public static func publicKey(_ digest: String) throws(MQTTError) -> Pin {
-            Pin(subject: .publicKey, digest: try bytes(digest))
+            Pin(subject: .publicKey, digest: try bytes(digest.hasPrefix("sha256//") ? String(digest.dropFirst(8)) : digest))
         }
 
         private static func bytes(_ text: String) throws(MQTTError) -> [UInt8] {

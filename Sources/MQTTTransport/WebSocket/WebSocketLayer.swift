@@ -7,11 +7,13 @@
         let options: WebSocketOptions
         /// Host and port, as requests name them.
         let authority: String
+        let isEncrypted: Bool
 
         func add(to pipeline: ChannelPipeline.SynchronousOperations) throws {
             var generator = SystemRandomNumberGenerator()
             let nonce = (0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) }
-            try pipeline.addHandler(WebSocketHandler(WebSocketUpgrade(options, authority: authority, nonce: nonce)))
+            let upgrade = WebSocketUpgrade(options, authority: authority, nonce: nonce)
+            try pipeline.addHandler(WebSocketHandler(upgrade, isEncrypted: isEncrypted))
         }
     }
 
@@ -39,12 +41,19 @@
         private var ping: ByteBuffer?
         private var generator = SystemRandomNumberGenerator()
 
-        init(_ upgrade: WebSocketUpgrade) { self.upgrade = upgrade }
+        private let isEncrypted: Bool
+
+        /// - Parameter isEncrypted: Whether this is inside of TLS.
+        init(_ upgrade: WebSocketUpgrade, isEncrypted: Bool) {
+            self.upgrade = upgrade
+            self.isEncrypted = isEncrypted
+        }
 
         // MARK: Received bytes
 
         func channelActive(context: ChannelHandlerContext) {
-            context.fireUserInboundEventTriggered(HandshakeStage(name: "the WebSocket upgrade"))
+            let advice = isEncrypted ? nil : "does the server expect TLS on this port?"
+            context.fireUserInboundEventTriggered(HandshakeStage(name: "the WebSocket upgrade", advice: advice))
             context.writeAndFlush(wrapOutboundOut(upgrade.request.bytes), promise: nil)
         }
 
@@ -113,7 +122,7 @@
             if case .open = state {
                 send(.close, code.map { ByteBuffer(integer: $0) } ?? ByteBuffer(), context)
                 let text = code.map { "\($0)" } ?? "no code"
-                let message = "the broker closed the WebSocket: \(text)\(reason.isEmpty ? "" : ", \(reason)")"
+                let message = "the broker closed the WebSocket: \(text)\(reason.isEmpty ? "" : ", \(ForeignText.safe(reason))")"
                 context.fireErrorCaught(MQTTError(.connectionLost, .unknown, message))
             }
             state = .closed

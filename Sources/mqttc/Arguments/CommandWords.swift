@@ -158,9 +158,14 @@ struct CommandWords: Equatable {
         options.contains { word == $0 || word.hasPrefix($0 + "=") }
     }
 
-    static func hasPasswordInURL(_ word: String) -> Bool {
-        guard let scheme = word.firstRange(of: "://"), let at = word.lastIndex(of: "@"), scheme.upperBound <= at else { return false }
-        return word[scheme.upperBound..<at].contains(":")
+    static func hasPasswordInURL(_ word: String) -> Bool { passwordInURL(word) != nil }
+
+    /// In the authority alone: what follows it may have signs of any kind.
+    private static func passwordInURL(_ word: String) -> Range<String.Index>? {
+        guard let scheme = word.firstRange(of: "://") else { return nil }
+        let authority = word[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" }
+        guard let at = authority.lastIndex(of: "@"), let colon = authority[..<at].firstIndex(of: ":") else { return nil }
+        return word.index(after: colon)..<at
     }
 
     /// Which bytes of a word are a password: of the whole word behind -P, of a URL what stands between its user and its host.
@@ -168,9 +173,8 @@ struct CommandWords: Equatable {
         let count = word.utf8.count
         if let before, Spellings.password.contains(before) { return 0..<count }
         for option in Spellings.password where word.hasPrefix(option + "=") { return option.utf8.count + 1..<count }
-        guard hasPasswordInURL(word), let scheme = word.firstRange(of: "://"), let at = word.lastIndex(of: "@"),
-            let colon = word[scheme.upperBound..<at].firstIndex(of: ":")
-        else { return nil }
-        return word.utf8.distance(from: word.startIndex, to: colon) + 1..<word.utf8.distance(from: word.startIndex, to: at)
+        guard let password = passwordInURL(word) else { return nil }
+        let start = word.utf8.distance(from: word.startIndex, to: password.lowerBound)
+        return start..<start + word[password].utf8.count
     }
 }

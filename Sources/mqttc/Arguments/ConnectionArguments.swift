@@ -89,6 +89,7 @@ struct ConnectionArguments: ParsableArguments {
             throw ValidationError("Either a URL or -h, -p and --unix.")
         }
         if socketPath != nil, security.hasTLS { throw ValidationError("TLS is not for Unix sockets.") }
+        if socketPath != nil, security.localAddress != nil { throw ValidationError("-A is not for Unix sockets.") }
         if socketPath != nil, host != nil || port != nil { throw ValidationError("Either --unix or -h and -p.") }
         if clientID != nil, clientIDPrefix != nil { throw ValidationError("Either -i or -I.") }
         if keepsSession, clientID?.isEmpty ?? (clientIDPrefix == nil) { throw ValidationError("-c needs -i.") }

@@ -14,11 +14,12 @@ struct ConnectionURL: Equatable {
         var (broker, topic): (String, String?) = (text, nil)
         var authority = text[...]
         if let separator = text.firstRange(of: "://") {
-            authority = text[separator.upperBound...]
-            if let slash = authority.firstIndex(of: "/"), Self.schemesWithTopic.contains(text[..<separator.lowerBound].lowercased()) {
-                broker = String(text[..<slash])
-                topic = String(text[text.index(after: slash)...])
-                authority = authority[..<slash]
+            authority = text[separator.upperBound...].prefix { $0 != "/" && $0 != "?" }
+            if authority.endIndex < text.endIndex, text[authority.endIndex] == "/",
+                Self.schemesWithTopic.contains(text[..<separator.lowerBound].lowercased())
+            {
+                broker = String(text[..<authority.endIndex])
+                topic = String(text[text.index(after: authority.endIndex)...])
             }
         }
         let user = authority.lastIndex(of: "@").map { authority[..<$0] }
@@ -86,15 +87,12 @@ extension ConnectionArguments {
         return broker
     }
 
-    /// How messages name the broker. Without user and password.
+    /// How messages name the broker. Without user, password and query, any of which may be secret.
     var brokerName: String {
         if let socketPath { return socketPath }
         guard let connectionURL else { return "\(host ?? "localhost"):\(port ?? (security.hasTLS ? 8883 : 1883))" }
-        guard let at = connectionURL.broker.lastIndex(of: "@"), let scheme = connectionURL.broker.firstRange(of: "://"),
-            scheme.upperBound <= at
-        else { return connectionURL.broker }
-        let host = connectionURL.broker[connectionURL.broker.index(after: at)...]
-        return String(connectionURL.broker[..<scheme.upperBound] + host)
+        // What is no URL has been complained of before.
+        return (try? Broker(connectionURL.broker))?.description ?? "the broker"
     }
 
     private func identifier(_ index: Int) -> String {

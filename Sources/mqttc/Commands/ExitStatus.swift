@@ -21,7 +21,7 @@ enum ExitStatus {
         case .invalidArgument, .unsupported: usage
         case .connectionRefused: refused(error.reasonCode)
         case .subscribeFailed: subscriptionDenied
-        case .clientCertificateRefused: notAuthorized
+        case .clientCertificateRefused, .credentialsUnavailable: notAuthorized
         case .webSocketRefused, .proxyRefused: ConnectRefusal(error) == .credentials ? notAuthorized : unavailable
         case .down, .connectionLost, .submissionInterrupted, .tlsFailed, .webSocketFailed, .proxyFailed, .certificateExpired,
             .certificateNotYetValid, .certificateSelfSigned, .certificateUntrusted, .certificateNameMismatch, .certificateNotPinned:
@@ -29,10 +29,6 @@ enum ExitStatus {
         case .persistence, .payloadUnavailable: store
         case .timeout, .canceled, .abandoned: timeout
         case .protocolViolation: protocolViolation
-        case .clientCertificateRefused, .credentialsUnavailable: notAuthorized
-        case .tlsFailed, .certificateExpired, .certificateNotYetValid, .certificateSelfSigned, .certificateUntrusted,
-            .certificateNameMismatch, .certificateNotPinned, .webSocketRefused, .webSocketFailed, .proxyRefused, .proxyFailed:
-            unavailable
         default: failure
         }
     }

@@ -63,6 +63,26 @@ import Testing
         #expect(health.choose(at: now) == 0)
     }
 
+    @Test("After a good connection it is the same broker first, also when one ahead of it in the list could be asked again")
+    func returns() {
+        var health = RouteHealth(count: 2, stableTime: Self.second)
+        var now = Instant(nanoseconds: 0)
+        _ = health.choose(at: now)
+        _ = health.lost(at: now)
+        #expect(health.failures == 1)
+        #expect(health.choose(at: now) == 1)
+        #expect(health.failures == 0)
+        health.online(at: now)
+        now = now + RouteHealth.longestPenalty
+        let hasBetter = health.lost(at: now)
+        #expect(!hasBetter)
+        #expect(health.choose(at: now) == 1)
+        // It did not come back: the list counts again.
+        let hasOther = health.lost(at: now)
+        #expect(hasOther)
+        #expect(health.choose(at: now) == 0)
+    }
+
     @Test("A single broker is never avoided")
     func single() {
         var health = RouteHealth(count: 1, stableTime: Self.second)
@@ -72,6 +92,10 @@ import Testing
             let has5 = health.lost(at: now)
             #expect(!has5)
         }
+        #expect(health.failures == 5)
+        health.online(at: now)
+        _ = health.lost(at: now + Self.second)
+        #expect(health.failures == 0)
     }
 
     // MARK: The client

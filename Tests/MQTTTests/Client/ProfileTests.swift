@@ -66,7 +66,11 @@ import Testing
         #expect(code("t", .atLeastOnce, bytes: 128 << 10 + 1) == .invalidArgument)
         #expect(code("a/b/c/d/e/f/g/h", .atLeastOnce) == nil)
         #expect(code("a/b/c/d/e/f/g/h/i", .atLeastOnce) == .invalidArgument)
-        #expect(code("$aws/things/x/shadow/name/y/update/accepted/a/b/c", .atLeastOnce) == nil)
+        #expect(code("$aws/things/x/shadow/name/y/update/accepted", .atLeastOnce) == nil)
+        #expect(code("$aws/things/x/shadow/name/y/update/accepted/a", .atLeastOnce) == .invalidArgument)
+        #expect(code("$aws/rules/rule/a/b/c/d/e/f/g/h", .atLeastOnce) == nil)
+        #expect(code("$aws/rules/rule/a/b/c/d/e/f/g/h/i", .atLeastOnce) == .invalidArgument)
+        #expect(code("$aws/rules/rule/" + String(repeating: "x", count: 256), .atLeastOnce) == nil)
         #expect(code(String(repeating: "x", count: 257), .atLeastOnce) == .invalidArgument)
         let filters = (0..<9).map { "f/\($0)" }
         #expect(throws: MQTTError.self) { try client.submitSubscribe(to: filters.map { Subscription($0) }) }
