@@ -28,7 +28,7 @@ struct MQTTC: AsyncParsableCommand {
               75 time-out
               76 protocol violation, or version refused
               77 not authorised, bad credentials, or client identifier refused
-              129, 130, 143 SIGHUP, SIGINT, SIGTERM, after a DISCONNECT: the will does not fire
+              129, 130, 143 SIGHUP, SIGINT, SIGTERM, after a clean DISCONNECT: no will
             """,
         version: Release.text,
         subcommands: [Pub.self, Sub.self, TestCommand.self, Bench.self, Watch.self, Pipe.self, BrokerCommand.self, Demo.self],

@@ -199,14 +199,18 @@ extension Mosquitto {
 
 // MARK: - Port and condition
 
+private let portsGiven = Mutex(Set<Int>())
+
 /// A loopback port that is free, below the range that the system gives to outgoing connections: while the broker is down, a client
-/// that reconnects from that range could be given the broker's own port, connect to itself, and keep the broker from coming back.
+/// that reconnects from that range could be given the broker's own port, connect to itself, and keep the broker from coming back. No port
+/// is given twice: tests run side by side.
 func freeLoopbackPort() async throws -> Int {
     let bootstrap = ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
     var attempts = 0
     while true {
         do {
             let port = Int.random(in: 15_000..<32_000)
+            guard portsGiven.withLock({ $0.insert(port).inserted }) else { continue }
             try await bootstrap.bind(host: Mosquitto.host, port: port).get().close()
             return port
         } catch let error as IOError where error.errnoCode == EADDRINUSE && attempts < 100 {
