@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 import mqtt
 from broker import WAIT, Failure, Link
@@ -380,3 +381,55 @@ def test_websocket_garbage(t):
     link.send(b"\x20\x02\x00\x00")
     pipe.error(identifier, "down")
     t.join(pipe, broker)
+
+
+def sockets(pipe):
+    """How many sockets the process has open."""
+    folder = f"/proc/{pipe.process.pid}/fd"
+    count = 0
+    for name in os.listdir(folder):
+        try:
+            count += os.readlink(os.path.join(folder, name)).startswith("socket:")
+        except FileNotFoundError:
+            pass
+    return count
+
+
+def test_no_socket_is_left(t):
+    """Connections that come to nothing between TCP and CONNACK are closed, whatever it was: the process has none of them afterwards."""
+    if not os.path.isdir("/proc/self/fd"):
+        raise Skipped("there is no /proc")
+    ends, others, pipe, broker = Ends(t), Ends(t, "other"), client(t), t.broker()
+
+    def answer(*pieces):
+        def respond():
+            link = broker.accept()
+            link.socket.recv(1 << 16)
+            for piece in pieces:
+                link.send(piece)
+            return link
+        return respond
+
+    def secure(peer):
+        # The client may refuse it in the middle of the handshake or at its end.
+        return lambda: peer.accept(t, broker)
+
+    kinds = [
+        ({"tls": {}}, secure(ends)), ({"tls": ends.options()}, secure(others)), ({"tls": ends.options()}, answer(mqtt.connack(False) * 2)),
+        ({"tls": ends.options()}, lambda: broker.accept().close()), ({"websocket": "/mqtt"}, lambda: web(broker, status="401 Unauthorized")),
+        ({"websocket": "/mqtt"}, lambda: web(broker, status="302 Found")), ({"websocket": "/mqtt"}, answer(mqtt.connack(False))),
+        ({"websocket": "/mqtt"}, lambda: broker.accept().close()), ({}, answer(b"HTTP/1.1 400 Bad Request\r\n\r\n")),
+        ({}, answer(mqtt.connack(False, 5))), ({"tls": ends.options(), "pauseTimeout": 0.1}, broker.accept),
+        ({"websocket": "/mqtt", "pauseTimeout": 0.1}, broker.accept),
+    ]
+    held, before = [], sockets(pipe)
+    for options, respond in kinds:
+        for _ in range(5):
+            identifier = t.dial(pipe, broker, **options)
+            # The other end stays open here: it is the client that has to close.
+            held.append(respond())
+            check(not pipe.reply(identifier)["ok"], f"{options}: a connection was made")
+    deadline = time.monotonic() + WAIT
+    while sockets(pipe) > before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    check(sockets(pipe) <= before, f"{sockets(pipe) - before} sockets are open after {5 * len(kinds)} failures")
