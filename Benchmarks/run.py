@@ -20,7 +20,7 @@ import counts
 import durable
 import tables
 import tls
-from programs import HERE, OURS, NullBroker, Programs, median, needs, swift_product
+from programs import HERE, OURS, Awake, NullBroker, Programs, median, needs, swift_product
 from scenarios import COUNTED, GROUPS
 
 OWN = {"durable": durable.durable, "start": durable.start, "tls": tls.tls}
@@ -63,7 +63,7 @@ def measure(programs, group, rounds, seconds):
                 count = messages(programs, row, peer, seconds, cache)
                 result = None
                 if count:
-                    with NullBroker(programs) as broker:
+                    with NullBroker(programs) as broker, Awake(row.awake):
                         result = programs.run(peer, row.scenario, broker.port, count, row.size, row.window, row.environment)
                 if result and group.kind in ("idle", "growth") and peer != OURS and row.scenario == "idle":
                     # The C drivers count the two seconds of sleep before they look at their memory.

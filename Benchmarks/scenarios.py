@@ -18,6 +18,8 @@ class Row:
     # Fixed, or None: as many as a run of about a second takes.
     count: int = None
     environment: dict = field(default_factory=dict)
+    # Whether programs of the least priority keep the processors from sleeping meanwhile.
+    awake: bool = False
     # At most so many messages, for the sake of memory and of slow peers.
     most: int = 20_000_000
 
@@ -60,7 +62,12 @@ def many_rows():
 
 
 def latency_rows():
-    return [Row("QoS 1, 16 B, one at a time", "rtt", 16, 1, ("raw", OURS, OURS + "+loop", "mosq", "pahoc", "pahopy"), most=5_000)]
+    peers = ("raw", OURS, OURS + "+loop", "mosq", "pahoc", "pahopy")
+    # A processor that has fallen asleep costs more to wake than all the rest of a round trip, and differently on each kind of machine.
+    return [
+        Row("cores kept awake", "rtt", 16, 1, peers, most=20_000, awake=True),
+        Row("cores that sleep", "rtt", 16, 1, peers, most=5_000),
+    ]
 
 
 def idle_rows():

@@ -88,11 +88,11 @@ def both(ours, theirs, key, digits, divisor=1):
 
 def latencies(results):
     rows = []
-    for found in results.values():
+    for name, found in results.items():
         base = found.get("mosq") or {}
         for peer in (peer for peer in NAMES if found.get(peer)):
             p50, p99 = found[peer].get("p50"), found[peer].get("p99")
-            rows.append([NAMES[peer], f"{p50:.0f}", f"{p99:.0f}", times(p50, base.get("p50")), times(p99, base.get("p99")),
+            rows.append([f"{NAMES[peer]}, {name}", f"{p50:.0f}", f"{p99:.0f}", times(p50, base.get("p50")), times(p99, base.get("p99")),
                          one(found[peer], "cpu_us_per_msg", 1)])
     return rows_of(["QoS 1 and its answer, one at a time", "p50 us", "p99 us", "p50 to libmosquitto's", "p99 to libmosquitto's", "CPU us"],
                    rows)
