@@ -48,11 +48,14 @@ extension Session {
     /// Drops what has waited for too long.
     mutating func expire(at now: Instant, into effects: inout Effects) {
         guard phase != .ended, let age = configuration.limits.queuedAge?.nanoseconds else { return }
-        while let serial = outbound.expired(age, at: now) {
-            let completion = Completion.expired(perhapsSent: serial < outbound.perhapsSentEnd)
-            drop(serial, outbound.abandon(serial, isDurable: configuration.isDurable), completion, into: &effects)
-        }
-        pump(into: &effects)
+        repeat {
+            while let serial = outbound.expired(age, at: now) {
+                let completion = Completion.expired(perhapsSent: serial < outbound.perhapsSentEnd)
+                drop(serial, outbound.abandon(serial, isDurable: configuration.isDurable), completion, into: &effects)
+            }
+            pump(into: &effects)
+            // What went out now may have hidden one that is older: a clock that was set back lies between them, or one that had to wait.
+        } while outbound.expired(age, at: now) != nil
     }
 
     /// Tells the end of a publish that was not delivered, and brings its end to the store.

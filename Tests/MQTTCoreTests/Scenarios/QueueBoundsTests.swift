@@ -183,4 +183,26 @@ struct QueueBoundsTests {
         #expect(it.on(.tick).contains(expired(window, perhapsSent: true)))
         #expect(it.session.outboundCount == 9)
     }
+
+    @Test func aClockThatWasSetBackHidesNothing() {
+        var it = ageing(isDurable: true) {
+            $0.keepAliveSeconds = 0
+            $0.limits.inFlight = 1
+        }
+        // The last one was accepted after the one ahead of it, by a clock that was set back in between.
+        for (serial, second) in [Serial](0..<3).enumerated().map({ ($0.element, [0, 9, 2][$0.offset]) }) {
+            _ = it.session.resume(ResumedPublish(serial, .atLeastOnce, bytes: 1, acceptedAt: it.now + Duration.seconds(second).nanoseconds))
+        }
+        it.connect(sessionPresent: true)
+        for serial in 1..<3 as Range<Serial> { it.on(.loaded(serial)) }
+        // The first is not loaded, and the others wait behind it, until its time is over. The second goes out then.
+        // The timer is late, by which the third is over too.
+        let late = it.now + Duration.seconds(13).nanoseconds
+        var effects = Effects()
+        it.session.step(.tick, at: late, into: &effects)
+        #expect(effects.list.contains(expired(0, perhapsSent: true)))
+        #expect(effects.list.contains(expired(2, perhapsSent: true)))
+        #expect(it.session.outboundCount == 1)
+        #expect(it.session.deadline.map { $0 > late } ?? true, "the next tick is ahead")
+    }
 }
