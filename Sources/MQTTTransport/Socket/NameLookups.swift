@@ -38,7 +38,10 @@ final class NameLookups: Sendable {
     func addresses(of host: String, on eventLoop: any EventLoop) -> (ticket: UInt64, EventLoopFuture<[SocketAddress]>) {
         let promise = eventLoop.makePromise(of: [SocketAddress].self)
         let now = eventLoop.now
-        let (ticket, isNew, isFirst) = state.withLockedValue { state in
+        let (ticket, isNew) = state.withLockedValue { state in
+            // Within the lock: what is submitted to threads that have not started runs at once, on this one.
+            if !state.isStarted { threads.start() }
+            state.isStarted = true
             state.lastTicket += 1
             var name = state.names[host] ?? Name()
             name.waiting[state.lastTicket] = promise
@@ -48,10 +51,8 @@ final class NameLookups: Sendable {
                 name.startedLast = now
             }
             state.names[host] = name
-            defer { state.isStarted = true }
-            return (state.lastTicket, isNew, !state.isStarted)
+            return (state.lastTicket, isNew)
         }
-        if isFirst { threads.start() }
         if isNew { threads.submit { _ in self.run(host) } }
         return (ticket, promise.futureResult)
     }
