@@ -55,6 +55,8 @@ extension World {
         }
         for index in connections.indices {
             let link = Link(index + 1)
+            // An old CONNECT that arrived only now would take the session away from the connection at hand.
+            if link != shell.link { connections[index].toBroker.truncate(to: 0) }
             resume(link, \.toBroker, .arriveAtBroker(link))
             resume(link, \.toClient, .arriveAtClient(link))
         }
