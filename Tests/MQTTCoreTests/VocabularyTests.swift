@@ -10,6 +10,16 @@ struct VocabularyTests {
         #expect(MQTTError(.down, .notSent, "no connection").description == "down: no connection")
     }
 
+    @Test func errorsAreValues() {
+        let error = MQTTError(.down, .notSent, "no connection")
+        var changed = error
+        changed.fate = .unknown
+        changed.httpStatus = 502
+        #expect(error == MQTTError(.down, .notSent, "no connection") && error.httpStatus == nil)
+        #expect(changed != error && changed.fate == .unknown && changed.httpStatus == 502 && changed.message == error.message)
+        #expect(Set([error, changed, error]).count == 2)
+    }
+
     @Test func refusalsAreThoseOfTable3_1() {
         let words = (1...5).map { ReasonCode(rawValue: $0).connectionRefusal }
         #expect(

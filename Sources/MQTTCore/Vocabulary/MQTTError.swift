@@ -17,29 +17,72 @@ public struct MQTTError: Error, Sendable, Hashable {
         case kept
     }
 
-    public var code: Code
-    public var fate: Fate
+    private struct Contents: Sendable, Hashable {
+        var code: Code
+        var fate: Fate
+        var message: String
+        var reasonCode: ReasonCode?
+        var citation: String?
+        var httpStatus: Int?
+        var grants: [SubscriptionGrant]
+    }
+
+    /// One pointer: each function that may throw it, and each task that waits in one, would else have room for all of it.
+    private indirect enum Storage: Sendable, Hashable {
+        case contents(Contents)
+    }
+
+    private var storage: Storage
+
+    private var contents: Contents {
+        get {
+            switch storage {
+            case .contents(let contents): contents
+            }
+        }
+        set { storage = .contents(newValue) }
+    }
+
+    public var code: Code {
+        get { contents.code }
+        set { contents.code = newValue }
+    }
+    public var fate: Fate {
+        get { contents.fate }
+        set { contents.fate = newValue }
+    }
     /// What was wrong, for people.
-    public var message: String
+    public var message: String {
+        get { contents.message }
+        set { contents.message = newValue }
+    }
     /// The code of the broker, when it sent one.
-    public var reasonCode: ReasonCode?
+    public var reasonCode: ReasonCode? {
+        get { contents.reasonCode }
+        set { contents.reasonCode = newValue }
+    }
     /// The statement of the standard behind the error, such as `MQTT-3.3.2-2`, when there is one.
-    public var citation: String?
+    public var citation: String? {
+        get { contents.citation }
+        set { contents.citation = newValue }
+    }
     /// The status by which an HTTP server or proxy on the way to the broker refused.
-    public var httpStatus: Int?
+    public var httpStatus: Int? {
+        get { contents.httpStatus }
+        set { contents.httpStatus = newValue }
+    }
     /// The answer to each filter, in the order of the request. Not empty with ``Code/subscribeFailed``.
-    public var grants: [SubscriptionGrant] = []
+    public var grants: [SubscriptionGrant] {
+        get { contents.grants }
+        set { contents.grants = newValue }
+    }
 
     public init(
         _ code: Code, _ fate: Fate, _ message: String, reasonCode: ReasonCode? = nil, citation: String? = nil,
         grants: [SubscriptionGrant] = []
     ) {
-        self.code = code
-        self.fate = fate
-        self.message = message
-        self.reasonCode = reasonCode
-        self.citation = citation
-        self.grants = grants
+        storage = .contents(
+            Contents(code: code, fate: fate, message: message, reasonCode: reasonCode, citation: citation, grants: grants))
     }
 
     /// An invalid argument: nothing happened.
