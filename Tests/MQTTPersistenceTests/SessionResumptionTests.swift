@@ -30,7 +30,7 @@ import Testing
         session.step(.linkOpened(1), at: Instant(nanoseconds: 0), into: &effects)
         effects.removeAll()
         session.step(.packet(.connack(sessionPresent: true, .success)), at: Instant(nanoseconds: 0), into: &effects)
-        return effects.list
+        return Array(effects.list)
     }
 
     private let now = Instant(nanoseconds: 1_000_000_000_000)

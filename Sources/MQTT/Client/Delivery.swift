@@ -55,14 +55,26 @@ public struct Delivery: Sendable {
     ///   ``MQTTError/Code/evicted``, ``MQTTError/Code/expired``, ``MQTTError/Code/persistence``: it will not be sent again.
     ///   ``MQTTError/Code/deliveryStalled``: the answer cannot come while this task does not ask for the messages in its own full
     ///   queue; the delivery goes on.
-    public var completed: Outcome {
+    @inlinable public var completed: Outcome {
+        get async throws(MQTTError) {
+            // Inlined: most have come to their end when they are asked, and cost no frame of a task then.
+            if hasSucceeded { return Outcome() }
+            return try await outcome
+        }
+    }
+
+    /// Whether the broker has it, with success. False at QoS 0, where that is never known.
+    @usableFromInline var hasSucceeded: Bool {
+        if case .accepted(_, _, let record) = storage { record.hasSucceeded } else { false }
+    }
+
+    @usableFromInline var outcome: Outcome {
         get async throws(MQTTError) {
             switch storage {
             case .buffered(let core, let link, let position):
                 try await core.written(link, position)
-                return Outcome(reasonCode: .success)
+                return Outcome()
             case .accepted(let core, _, let record):
-                // Most have come to their end when they are asked.
                 if let result = record.result { return try result.get() }
                 return try await core.answer(record.completion, fate: .kept)
             case .scripted(let script): return try await script.completed

@@ -68,15 +68,15 @@ public struct MessageBatch: RandomAccessCollection, Sendable {
     public struct Iterator: IteratorProtocol, Sendable {
         private let run: ReceivedRun
         private let places: [ReceivedRun.Place]
-        private let sources: [ReceivedRun.Source]
+        private var maker: MessageMaker
         private var index: Int
         private let end: Int
 
         init(_ run: ReceivedRun) {
             self.run = run
             switch run.storage {
-            case .places(let places, let sources): (self.places, self.sources) = (places, sources)
-            case .items: (places, sources) = ([], [])
+            case .places(let places, let sources): (self.places, maker) = (places, MessageMaker(sources))
+            case .items: (places, maker) = ([], MessageMaker())
             }
             (index, end) = (run.indices.lowerBound, run.indices.upperBound)
         }
@@ -84,7 +84,7 @@ public struct MessageBatch: RandomAccessCollection, Sendable {
         public mutating func next() -> Message? {
             guard index < end else { return nil }
             defer { index += 1 }
-            return index < places.count ? places[index].message(sources) : run.message(at: index)
+            return index < places.count ? maker.message(places[index]) : run.message(at: index)
         }
     }
 }

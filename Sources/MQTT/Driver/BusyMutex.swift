@@ -8,7 +8,7 @@ internal import Synchronization
     /// On Linux `Mutex` is a priority-inheriting futex: whoever gives it up hands it to the thread that waits. When two threads take it
     /// again and again, they change places at each step. (With it, 9 % of the samples of a profile of publishing at QoS 0 were in its slow
     /// path, and 17 % in changes of threads, for this and other reasons.) This one may be taken again by the thread that runs.
-    @safe struct BusyMutex<Value>: ~Copyable, @unchecked Sendable {
+    @safe struct BusyMutex<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
         // Both stay where they are until deinit, and nobody but withLock gets at the value: that is what makes it Sendable.
         private let lock: UnsafeMutablePointer<pthread_mutex_t>
         private let value: UnsafeMutablePointer<Value>

@@ -37,7 +37,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         self.isPlain = isPlain
         self.link = link
         writer = ConnectionWriter(engine: engine, link: link)
-        framer = PacketFramer(maximumPacketSize: engine.configuration.limits.maximumPacketSize)
+        framer = PacketFramer(maximumPacketSize: engine.settings.limits.maximumPacketSize)
     }
 
     // MARK: The channel
@@ -162,10 +162,20 @@ final class ConnectionHandler: ChannelDuplexHandler {
         let bytes = input.readableBytesUInt8Span
         var answers = 0
         while !batch.isOver, answers < Self.answersPerLock {
+            if state.passesMessages, batch.messages.goesOn { stepRepeated(&framer, input.readerIndex, bytes, &batch) }
+            if batch.isOver { return }
             guard let frame = try framer.next(input, bytes, &batch.position) else { return batch.isDone = true }
             batch.packets += 1
             if !frame.isMessage { answers += 1 }
             step(frame, framer, input, left: bytes.count - batch.position, &state, at: now, &batch)
+        }
+    }
+
+    /// Messages of QoS 0 of one topic, of which the session need not hear: most come one behind the other.
+    private func stepRepeated(_ framer: inout PacketFramer, _ start: Int, _ bytes: Span<UInt8>, _ batch: inout Batch) {
+        while !batch.isOver, let head = framer.nextRepeated(bytes, &batch.position) {
+            batch.packets += 1
+            batch.messages.append(head, 0, offset: start + batch.position - head.payloadLength)
         }
     }
 

@@ -17,7 +17,8 @@ final class ConnectionWriter {
     /// The channel holds bytes of it that the operating system has not taken. Not while a source is read.
     private var isWithChannel = false
     private var isFlushing = false
-    private var spare = OutboundSpare()
+    /// Those of the batch at hand.
+    private var blocks: [ByteBuffer] = []
     /// Called when there is nothing left to write.
     private var whenFlushed: (() -> Void)?
     /// What the channel held when it was last looked at.
@@ -66,16 +67,14 @@ final class ConnectionWriter {
 
     /// Returns whether there was anything to write.
     private func writeBatch(_ connection: ConnectionHandler, _ context: ChannelHandlerContext) -> Bool {
-        spare.renew()
         let segments = engine.core.state.withLock { state -> [OutboundBuffer.Segment] in
             guard state.link == link, state.session.phase.link == link else { return [] }
-            let segments = state.outbound.take(upTo: Self.batchLength, spare: &spare)
+            let segments = state.outbound.take(upTo: Self.batchLength)
             state.isWriting = !segments.isEmpty
             return segments
         }
         guard let first = segments.first else { return false }
         isWriting = true
-        if segments.count == 1, case .bytes(let buffer) = first { spare.keep(buffer) }
         if case .source(let source, let serial) = first {
             write(source, serial, connection)
         } else {
@@ -88,12 +87,8 @@ final class ConnectionWriter {
         var bytes = 0
         let promise = context.eventLoop.makePromise(of: Void.self)
         for (index, segment) in segments.enumerated() {
-            let buffer: ByteBuffer
-            switch segment {
-            case .block(let block): buffer = spare.bytes(of: block)
-            case .bytes(let payload): buffer = payload
-            case .source: continue
-            }
+            guard let buffer = segment.bytes else { continue }
+            if case .lastPackets = segment { blocks.append(buffer) }
             bytes += buffer.readableBytes
             context.write(connection.wrapOutboundOut(buffer), promise: index == segments.count - 1 ? promise : nil)
         }
@@ -155,9 +150,11 @@ final class ConnectionWriter {
         let aftermath = engine.core.state.withLock { state -> Aftermath? in
             guard state.link == link, state.session.phase.link == link else { return nil }
             state.isWriting = isWriting
-            state.wrote(bytes, limit: engine.configuration.limits.outboundBytes, at: engine.now)
+            if isLast { state.outbound.reuse(blocks) }
+            state.wrote(bytes, limit: engine.settings.limits.outboundBytes, at: engine.now)
             return state.takeAftermath()
         }
+        if isLast { blocks.removeAll(keepingCapacity: true) }
         engine.finish(aftermath)
         guard !isFlushing else { return }
         if isLast, let context = connection.context { flush(connection, context) }
@@ -167,7 +164,7 @@ final class ConnectionWriter {
     /// Gives back the memory that was kept for more packets: none came for a while.
     func shrink() {
         guard !isWriting else { return }
-        spare = OutboundSpare()
+        blocks = []
         engine.core.state.withLock { $0.outbound.shrink() }
     }
 

@@ -69,10 +69,14 @@ final class DeliveryRecord: Sendable {
             payload.map { Publication($0, to: topic, qos, retain: retain, correlationKey: correlationKey) }
         }
 
-        mutating func send(_ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool, to outbound: inout OutboundBuffer) {
+        mutating func send(
+            _ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool, lastTopic: CheckedTopic, to outbound: inout OutboundBuffer
+        ) {
             guard let length = payload?.count else { return }
             wasSentBefore = wasSent
             wasSent = true
+            let flags = PublishFlags(qos: qos, retain: retain, isDuplicate: isDuplicate)
+            if lastTopic.is(topic), payload?.append(to: lastTopic.encoded, flags, packetID, &outbound) == true { return }
             let head = OutboundPublish(topic: topic, qos: qos, retain: retain, payloadLength: length)
             // It is there. Bound to a name it would be copied, and its references counted.
             outbound.append(head, payload ?? .empty, packetID: packetID, isDuplicate: isDuplicate, serial: serial)
@@ -107,7 +111,7 @@ final class DeliveryRecord: Sendable {
 
     private let state: Mutex<State>
     /// Whether the broker has it, with success: what nearly all are asked for takes no lock then.
-    private let hasSucceeded = Atomic(false)
+    private let success = Atomic(false)
 
     /// - Parameter isStored: Whether it is safe already.
     init(_ publication: borrowing Publication, isStored: Bool) { state = Mutex(State(publication, isStored: isStored)) }
@@ -131,16 +135,21 @@ final class DeliveryRecord: Sendable {
     func load(_ publication: Publication) { state.withLock { $0.load(publication) } }
 
     /// Nothing is sent of what is in the store alone: the session asks for it first.
-    func send(_ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool, to outbound: inout OutboundBuffer) {
-        state.withLock { $0.send(serial, packetID, isDuplicate, to: &outbound) }
+    ///
+    /// - Parameter lastTopic: Mostly the topic of this one.
+    func send(
+        _ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool, lastTopic: CheckedTopic, to outbound: inout OutboundBuffer
+    ) {
+        state.withLock { $0.send(serial, packetID, isDuplicate, lastTopic: lastTopic, to: &outbound) }
     }
 
     // MARK: Its end
 
     var isStored: Bool { state.withLock { $0.isStored } }
+    var hasSucceeded: Bool { success.load(ordering: .acquiring) }
     /// Nil while it is under way.
     var result: Result<Delivery.Outcome, MQTTError>? {
-        hasSucceeded.load(ordering: .acquiring) ? .success(Delivery.Outcome()) : state.withLock { $0.result }
+        hasSucceeded ? .success(Delivery.Outcome()) : state.withLock { $0.result }
     }
 
     /// Nil when there is nothing to wait for.
@@ -203,7 +212,7 @@ final class DeliveryRecord: Sendable {
         let (isAwaited, _) = state.withLock { state in
             if state.end == nil {
                 state.end = .acknowledged(code)
-                hasSucceeded.store(code == .success, ordering: .releasing)
+                success.store(code == .success, ordering: .releasing)
             }
             return (state.isAwaited, state.payload.take())
         }

@@ -8,7 +8,7 @@ internal import Synchronization
 /// accepted or refused synchronously and in call order. The event loop steps received packets. Continuations run after the lock
 /// was given back, and the network is touched on the event loop only.
 final class Engine: Sendable {
-    let configuration: Configuration
+    let settings: EngineSettings
     // What each publish asks for, taken out of the configuration once.
     let isDurable: Bool
     let hasProfile: Bool
@@ -42,6 +42,7 @@ final class Engine: Sendable {
         // With several brokers, the first attempt is one at each.
         if !configuration.fallbacks.isEmpty { sessionConfiguration.retriesFirstConnect = true }
         var routes: [Route] = []
+        routes.reserveCapacity(1 + configuration.fallbacks.count)
         for broker in [configuration.broker] + configuration.fallbacks {
             routes.append(try Route(configuration.profile.completed(broker), base: configuration.dialer))
         }
@@ -58,7 +59,7 @@ final class Engine: Sendable {
         }
         self.routes = routes
         sleepWatch = configuration.sleepClocks.map { SleepWatch($0, interval: .seconds(1), on: eventLoop) } ?? .system
-        self.configuration = configuration
+        settings = EngineSettings(configuration)
         isDurable = configuration.session.isDurable
         hasProfile = configuration.profile != .strict
         self.eventLoop = eventLoop
@@ -93,7 +94,7 @@ final class Engine: Sendable {
         releases.onRelease { [weak self] in self?.released() }
         for damage in damage { logger?.warning("the store was damaged", metadata: ["damage": "\(damage)"]) }
         if let opened {
-            try attach(opened.store)
+            try attach(opened.store, configuration.surroundings.storeWriter)
             // What is too old already, or will be before anything else happens.
             if configuration.limits.queuedAge != nil { wake() }
         }
@@ -182,7 +183,7 @@ final class Engine: Sendable {
             releases.markKept(below: firstReceipt)
             router.subscriptionsLost()
         }
-        if configuration.resubscribes { resubscribe() }
+        if settings.resubscribes { resubscribe() }
         // Told last: what is asked for on hearing of it goes out behind the subscriptions.
         onlineWait.withLock { $0.eventual }.resolve(.success(online))
         states.send(.online(online))
@@ -227,7 +228,7 @@ final class Engine: Sendable {
         }
         // A connection that takes no more bytes must not hold the end up for longer than draining may take.
         // A second is enough for a connection that does take them, when nothing is to be drained.
-        let patience = max(configuration.drainTimeout.nanoseconds, 1_000_000_000)
+        let patience = max(settings.drainTimeout.nanoseconds, 1_000_000_000)
         let timeout = eventLoop.scheduleTask(in: .nanoseconds(patience)) { self.close() }
         defer { timeout.cancel() }
         // The end comes in any case, so cancellation does not cut the wait short.
@@ -243,7 +244,7 @@ final class Engine: Sendable {
     /// Waits until everything accepted is complete and written, for `drainTimeout` at most.
     func drain() async {
         guard let eventual = core.state.withLock({ $0.waitForDrain() }) else { return }
-        let timeout = eventLoop.scheduleTask(in: .nanoseconds(configuration.drainTimeout.nanoseconds)) { eventual.resolve(.success(())) }
+        let timeout = eventLoop.scheduleTask(in: .nanoseconds(settings.drainTimeout.nanoseconds)) { eventual.resolve(.success(())) }
         try? await eventual.value()
         timeout.cancel()
     }
@@ -260,7 +261,7 @@ final class EngineCore: Sendable {
         weak var engine: Engine?
     }
 
-    init(_ state: sending EngineState, _ consumers: ConsumerTable) {
+    init(_ state: consuming sending EngineState, _ consumers: ConsumerTable) {
         self.state = BusyMutex(state)
         self.consumers = consumers
     }

@@ -24,7 +24,7 @@ extension Engine {
         }
         let route = routes[choice]
         logger?.debug("connecting", metadata: ["link": "\(link)", "broker": "\(route.broker)"])
-        guard let provider = configuration.credentialProvider else {
+        guard let provider = settings.credentialProvider else {
             return prepare(link) { () throws(MQTTError) in (route, try route.dialer(afterFailures: failures), route.connect) }
         }
         let broker = route.broker
@@ -40,7 +40,7 @@ extension Engine {
             }
             eventLoop.execute { self.provided(answer, link, route, failures) }
         }
-        let timer = eventLoop.scheduleTask(in: .nanoseconds(configuration.credentialTimeout.nanoseconds)) {
+        let timer = eventLoop.scheduleTask(in: .nanoseconds(settings.credentialTimeout.nanoseconds)) {
             task.cancel()
             let late = MQTTError(.credentialsUnavailable, .notSent, "no credentials within credentialTimeout")
             self.provided(.failure(late), link, route, failures)
@@ -74,7 +74,7 @@ extension Engine {
 
     private func dial(_ link: Link, _ route: Route, _ dialer: any Dialer, _ connect: Connect) {
         core.state.withLock { $0.connect = connect }
-        let timeout = TimeAmount.nanoseconds(configuration.connectTimeout.nanoseconds)
+        let timeout = TimeAmount.nanoseconds(settings.connectTimeout.nanoseconds)
         // What is needed of the route, in place of a copy of it in each closure: thousands of clients may connect at once.
         let broker = route.broker
         let isPlain = broker.tls == nil && broker.webSocket == nil && broker.host != nil

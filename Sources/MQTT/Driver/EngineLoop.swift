@@ -105,7 +105,7 @@ extension Engine {
         guard !loop.value.watchesUnclaimed, router.unclaimed.isUnattended else { return }
         loop.value.watchesUnclaimed = true
         let mark = router.unclaimed.appended
-        eventLoop.scheduleTask(in: .nanoseconds(configuration.unclaimed.grace.nanoseconds)) { [weak self] in self?.graceIsOver(mark) }
+        eventLoop.scheduleTask(in: .nanoseconds(settings.unclaimed.grace.nanoseconds)) { [weak self] in self?.graceIsOver(mark) }
     }
 
     /// - Parameter mark: What came behind it has its own time, which begins now.
@@ -113,7 +113,7 @@ extension Engine {
         loop.value.watchesUnclaimed = false
         guard router.unclaimed.isUnattended else { return }
         defer { watchUnclaimed() }
-        switch configuration.unclaimed.action {
+        switch settings.unclaimed.action {
         case .acknowledge:
             let dropped = router.unclaimed.remove(appendedUpTo: mark)
             guard !dropped.isEmpty else { return }

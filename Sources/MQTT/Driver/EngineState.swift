@@ -2,14 +2,11 @@
 internal import NIOCore
 
 /// Everything behind the engine's lock: the session, what it sends, and what waits for it.
-struct EngineState {
-    /// What a submitted publish became.
-    enum Submitted {
-        case transmitted(Link, position: UInt64)
-        case accepted(Serial, DeliveryRecord)
+struct EngineState: ~Copyable {
+    /// What a publish of QoS 1 or 2 became.
+    enum Acceptance {
+        case accepted(Serial)
         case refused(Refusal)
-
-        var isTaken: Bool { if case .refused = self { false } else { true } }
     }
 
     /// What is to be done with the message of a PUBLISH packet.
@@ -81,7 +78,7 @@ struct EngineState {
     var checkedTopic = CheckedTopic()
     /// What a step is about.
     private var submission: DeliveryRecord?
-    private var submitted: Submitted?
+    private var acceptance: Acceptance?
     private var disposal: Disposal?
     private var subackCodes: [UInt8] = []
 
@@ -99,8 +96,8 @@ struct EngineState {
         session.step(event, at: now, into: &effects)
         // One after the other, so that carrying an effect out may change the state, and nothing has to be counted.
         var index = 0
-        while index < effects.list.count {
-            carryOut(effects.list[index])
+        while index < effects.count {
+            carryOut(effects[index])
             index += 1
         }
         effects.removeAll()
@@ -122,10 +119,10 @@ struct EngineState {
     var transmits: Bool { session.phase.passesAtMostOnce }
 
     /// A publish of QoS 0 is in the outbound buffer.
-    var transmitted: Submitted { .transmitted(link, position: outbound.appended) }
+    var transmitted: Transmission { .buffered(link, position: outbound.appended) }
 
     /// Why a publish of QoS 0 does not go out.
-    mutating func refusalToTransmit() -> Submitted {
+    mutating func refusalToTransmit() -> Transmission {
         session.step(.publish(qos: .atMostOnce, queuedBytes: 0), at: now, into: &effects)
         defer { effects.removeAll() }
         if case .refused(let refusal) = effects.list.first { return .refused(refusal) }
@@ -133,12 +130,12 @@ struct EngineState {
     }
 
     /// Accepts a publish of QoS 1 or 2, or refuses it.
-    mutating func submit(_ record: DeliveryRecord, _ qos: QoS, queuedBytes: Int, at now: Instant) -> Submitted {
+    mutating func submit(_ record: DeliveryRecord, _ qos: QoS, queuedBytes: Int, at now: Instant) -> Acceptance {
         submission = record
         step(.publish(qos: qos, queuedBytes: queuedBytes), at: now)
         submission = nil
-        defer { submitted = nil }
-        return submitted ?? .refused(.closed)
+        defer { acceptance = nil }
+        return acceptance ?? .refused(.closed)
     }
 
     mutating func request(_ request: OpenRequest, at now: Instant, _ event: (Ticket) -> Event) -> Ticket {
@@ -148,9 +145,12 @@ struct EngineState {
         return lastTicket
     }
 
+    /// Whether a message of QoS 0 is handed over at once: no other effect can come of it.
+    var passesMessages: Bool { session.phase.passesAtMostOnce }
+
     /// What to do with the message of a PUBLISH. Nil when the session does not take it.
     mutating func publish(_ publish: InboundPublish, at now: Instant) -> Disposal? {
-        if publish.qos == .atMostOnce, session.phase.passesAtMostOnce { return .deliver(0) }
+        if publish.qos == .atMostOnce, passesMessages { return .deliver(0) }
         step(.packet(.publish(publish)), at: now)
         defer { disposal = nil }
         return disposal
@@ -175,7 +175,7 @@ struct EngineState {
         case .hangUp(let link): loopWork.hangUps.append(link)
         case .hangUpAfterFlush(let link): loopWork.hangUpAfterFlush = link
         case .accepted(let serial): accept(serial)
-        case .refused(let refusal): submitted = .refused(refusal)
+        case .refused(let refusal): acceptance = .refused(refusal)
         case .completed(let serial, let completion): complete(serial, completion)
         case .sessionLost(let serial): interrupt(serial, LinkLoss.sessionLost)
         case .resolved(let ticket, let resolution): resolve(ticket, resolution)
@@ -209,11 +209,11 @@ struct EngineState {
         guard let record = submission.take() else { return }
         if topics != nil, let publication = record.publication { topics?.accepted(serial, publication.qos, publication.topic) }
         publishes.insert(record, at: serial)
-        submitted = .accepted(serial, record)
+        acceptance = .accepted(serial)
     }
 
     private mutating func sendPublish(_ serial: Serial, _ packetID: PacketID, _ isDuplicate: Bool) {
-        publishes[serial]?.send(serial, packetID, isDuplicate, to: &outbound)
+        publishes[serial]?.send(serial, packetID, isDuplicate, lastTopic: checkedTopic, to: &outbound)
     }
 
     private mutating func sendRequest(_ ticket: Ticket, _ packetID: PacketID) {

@@ -29,9 +29,9 @@ extension Engine {
     }
 
     /// Connects engine and store. The store is open, and closed when this throws.
-    func attach(_ store: any SessionStore) throws(MQTTError) {
+    func attach(_ store: any SessionStore, _ writer: StoreWriter) throws(MQTTError) {
         do throws(MQTTError) {
-            let queue = try configuration.surroundings.storeWriter.queue(for: store) { [weak self] event in self?.heard(event) }
+            let queue = try writer.queue(for: store) { [weak self] event in self?.heard(event) }
             let link = StoreLink(queue) { [weak self] loaded in self?.loaded(loaded) }
             core.state.withLock { $0.store = link }
         } catch {

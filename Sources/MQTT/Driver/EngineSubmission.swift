@@ -7,14 +7,14 @@ internal import Synchronization
 extension Engine {
     /// A QoS 0 publish that nothing has to be waited for. Nil: that cannot be said, or it has to wait.
     func submitAtOnce(_ payload: Payload, to topic: String, retain: Bool) throws(MQTTError) -> Delivery? {
-        guard !hasProfile, case .buffer(let buffer) = payload.storage, buffer.readableBytes <= Self.uncheckedPayload else { return nil }
-        let (submitted, wakes) = try core.state.withLock { state throws(MQTTError) -> (EngineState.Submitted?, Bool) in
-            try check(payload, topic, &state)
+        guard !hasProfile, !payload.isStreamed, payload.count <= Self.uncheckedPayload else { return nil }
+        let (transmission, wakes) = try core.state.withLock { state throws(MQTTError) -> (EngineState.Transmission?, Bool) in
+            try check(topic, &state)
             guard hasRoom(state.outbound.bufferedBytes) else { return (nil, false) }
-            return (state.transmit(buffer, to: topic, retain: retain), state.needsFlush())
+            return (state.transmitToChecked(payload, topic, retain: retain), state.needsFlush())
         }
         if wakes { wake() }
-        if case .transmitted(let link, let position) = submitted {
+        if case .buffered(let link, let position) = transmission {
             return Delivery(storage: .buffered(core, link, position: position))
         }
         return nil
@@ -23,17 +23,17 @@ extension Engine {
     /// A publish of QoS 1 or 2 that nothing is special about, without the copies that a `Publication` costs. Nil: it was not taken, and
     /// nothing happened.
     func submitAtOnce(_ payload: Payload, to topic: String, _ qos: QoS, retain: Bool) throws(MQTTError) -> Delivery? {
-        guard !hasProfile, case .buffer(let buffer) = payload.storage, buffer.readableBytes <= Self.uncheckedPayload else { return nil }
+        let bytes = payload.count
+        guard !hasProfile, !payload.isStreamed, bytes <= Self.uncheckedPayload else { return nil }
         // Made outside of the lock.
         let record = DeliveryRecord(payload, to: topic, qos, retain: retain, isStored: !isDurable)
-        let bytes = buffer.readableBytes
-        let (submitted, aftermath, wakes) = try core.state.withLock { state throws(MQTTError) in
-            try check(payload, topic, &state)
+        let (acceptance, aftermath, wakes) = try core.state.withLock { state throws(MQTTError) in
+            try check(topic, &state)
             return (state.submit(record, qos, queuedBytes: bytes, at: now), state.takeAftermath(), state.needsFlush())
         }
         finish(aftermath)
         if wakes { wake() }
-        guard case .accepted(let serial, let record) = submitted else { return nil }
+        guard case .accepted(let serial) = acceptance else { return nil }
         return Delivery(storage: .accepted(core, serial, record))
     }
 
@@ -41,33 +41,33 @@ extension Engine {
     func submit(_ publication: Publication) throws(MQTTError) -> Delivery {
         // Made outside of the lock.
         let record = record(publication)
-        let (submitted, aftermath, wakes) = try core.state.withLock { state throws(MQTTError) in
+        let (answer, aftermath, wakes) = try core.state.withLock { state throws(MQTTError) in
             try check(publication, &state)
             return (submit(publication, record, &state), state.takeAftermath(), state.needsFlush())
         }
         finish(aftermath)
         if wakes { wake() }
-        return try delivery(submitted, publication.qos)
+        return try delivery(answer, publication.qos)
     }
 
     /// All or as many as are accepted before one is refused: then the error is thrown after those before it were accepted.
     func submit(contentsOf batch: some Collection<Publication>) throws(MQTTError) -> [Delivery] {
         for publication in batch { try check(publication) }
-        let (results, aftermath, wakes) = core.state.withLock { state -> ([(EngineState.Submitted?, QoS)], Aftermath?, Bool) in
-            var results: [(EngineState.Submitted?, QoS)] = []
-            results.reserveCapacity(batch.count)
+        let (answers, aftermath, wakes) = core.state.withLock { state -> ([(Answer, QoS)], Aftermath?, Bool) in
+            var answers: [(Answer, QoS)] = []
+            answers.reserveCapacity(batch.count)
             for publication in batch {
-                let submitted = submit(publication, record(publication), &state)
-                results.append((submitted, publication.qos))
-                guard submitted?.isTaken == true else { break }
+                let answer = submit(publication, record(publication), &state)
+                answers.append((answer, publication.qos))
+                guard case .delivery = answer else { break }
             }
-            return (results, state.takeAftermath(), state.needsFlush())
+            return (answers, state.takeAftermath(), state.needsFlush())
         }
         finish(aftermath)
         if wakes { wake() }
         var deliveries: [Delivery] = []
-        deliveries.reserveCapacity(results.count)
-        for (submitted, qos) in results { deliveries.append(try delivery(submitted, qos)) }
+        deliveries.reserveCapacity(answers.count)
+        for (answer, qos) in answers { deliveries.append(try delivery(answer, qos)) }
         return deliveries
     }
 
@@ -76,31 +76,46 @@ extension Engine {
         publication.qos == .atMostOnce ? nil : DeliveryRecord(publication, isStored: !isDurable)
     }
 
-    /// Nil: there is no room in the outbound buffer, and nothing happened.
-    private func submit(_ publication: Publication, _ record: DeliveryRecord?, _ state: inout EngineState) -> EngineState.Submitted? {
+    private enum Answer {
+        case delivery(Delivery)
+        case refused(Refusal)
+        /// In the outbound buffer.
+        case noRoom
+    }
+
+    private func submit(_ publication: Publication, _ record: DeliveryRecord?, _ state: inout EngineState) -> Answer {
         guard let record else {
-            return hasRoom(state.outbound.bufferedBytes) ? state.transmit(publication) : nil
+            guard hasRoom(state.outbound.bufferedBytes) else { return .noRoom }
+            switch state.transmit(publication) {
+            case .buffered(let link, let position): return .delivery(Delivery(storage: .buffered(core, link, position: position)))
+            case .refused(let refusal): return .refused(refusal)
+            }
         }
         let now = now
-        let submitted = state.submit(record, publication.qos, queuedBytes: publication.queuedBytes, at: now)
-        guard case .refused(.tooManyRequests) = submitted else { return submitted }
-        return state.makeRoom(for: publication, record, configuration.whenQueueIsFull, at: now) ?? submitted
+        var acceptance = state.submit(record, publication.qos, queuedBytes: publication.queuedBytes, at: now)
+        if case .refused(.tooManyRequests) = acceptance {
+            acceptance = state.makeRoom(for: publication, record, settings.whenQueueIsFull, at: now) ?? acceptance
+        }
+        switch acceptance {
+        case .accepted(let serial): return .delivery(Delivery(storage: .accepted(core, serial, record)))
+        case .refused(let refusal): return .refused(refusal)
+        }
     }
 
     /// A payload up to this size fits in a packet, whatever the topic.
     private static var uncheckedPayload: Int { 1 << 20 }
 
     /// Of a payload that fits: when the topic is that of the publish before, nothing is left to be checked.
-    private func check(_ payload: Payload, _ topic: String, _ state: inout EngineState) throws(MQTTError) {
+    private func check(_ topic: String, _ state: inout EngineState) throws(MQTTError) {
         if state.checkedTopic.is(topic) { return }
-        try Publication(payload, to: topic).check()
+        try Publication(.empty, to: topic).check()
         state.checkedTopic = CheckedTopic(topic)
     }
 
     /// Most publishes are of the same few topics, and small: of those nothing is left to be checked.
     private func check(_ publication: Publication, _ state: inout EngineState) throws(MQTTError) {
-        if !hasProfile, publication.correlationKey == nil, case .buffer(let buffer) = publication.payload.storage,
-            buffer.readableBytes <= Self.uncheckedPayload, state.checkedTopic.is(publication.topic)
+        if !hasProfile, publication.correlationKey == nil, !publication.payload.isStreamed,
+            publication.payload.count <= Self.uncheckedPayload, state.checkedTopic.is(publication.topic)
         {
             return
         }
@@ -111,7 +126,7 @@ extension Engine {
     /// A durable session writes the payload to its store when it accepts it.
     private func check(_ publication: Publication) throws(MQTTError) {
         try publication.check()
-        if hasProfile { try configuration.profile.check(publication) }
+        if hasProfile { try settings.profile.check(publication) }
         guard isDurable, publication.qos != .atMostOnce, publication.payload.isStreamed else { return }
         throw .denied("a durable session needs the payload in memory when it accepts it: use publish, which reads its source first")
     }
@@ -129,7 +144,7 @@ extension Engine {
             } catch {
                 switch error.code {
                 case .tooManyRequests where publication.qos != .atMostOnce:
-                    guard configuration.whenQueueIsFull == .wait else { throw error }
+                    guard settings.whenQueueIsFull == .wait else { throw error }
                     if let queue = core.state.withLock({ $0.waitForQueue() }) {
                         try await waitForQueue(queue)
                         wasEmpty = false
@@ -143,7 +158,7 @@ extension Engine {
                     let wait = core.state.withLock { state in hasRoom(state.outbound.bufferedBytes) ? nil : state.waitForRoom() }
                     guard let room = wait else { continue }
                     try await waitToSend(room)
-                case .down where configuration.requestsWait:
+                case .down where settings.requestsWait:
                     // Until the attempt has succeeded or failed.
                     guard let attempt = core.state.withLock({ $0.waitForAttempt() }) else {
                         // It may have succeeded since.
@@ -174,7 +189,7 @@ extension Engine {
         }
     }
 
-    private func hasRoom(_ bufferedBytes: Int) -> Bool { bufferedBytes < configuration.limits.outboundBytes }
+    private func hasRoom(_ bufferedBytes: Int) -> Bool { bufferedBytes < settings.limits.outboundBytes }
 
     private func waitForQueue(_ wait: Eventual<Void>) async throws(MQTTError) {
         do throws(MQTTError) {
@@ -192,11 +207,10 @@ extension Engine {
         }
     }
 
-    private func delivery(_ submitted: EngineState.Submitted?, _ qos: QoS) throws(MQTTError) -> Delivery {
-        switch submitted {
-        case nil: throw MQTTError(.tooManyRequests, .notSent, "limits.outboundBytes is used up")
-        case .transmitted(let link, let position): return Delivery(storage: .buffered(core, link, position: position))
-        case .accepted(let serial, let record): return Delivery(storage: .accepted(core, serial, record))
+    private func delivery(_ answer: Answer, _ qos: QoS) throws(MQTTError) -> Delivery {
+        switch answer {
+        case .delivery(let delivery): return delivery
+        case .noRoom: throw MQTTError(.tooManyRequests, .notSent, "limits.outboundBytes is used up")
         case .refused(.closed): throw .closed
         case .refused(.down): throw .down
         case .refused(.disabled): throw .denied("\(qos) is disabled: its limit is zero")
@@ -230,8 +244,8 @@ extension Engine {
     func submitSubscribe(
         _ wanted: [Subscription], _ origin: SubscribeOrigin
     ) throws(MQTTError) -> Request<[SubscriptionGrant]> {
-        try configuration.profile.check(filters: wanted.map(\.filter))
-        let subscriptions = configuration.profile.lowered(wanted)
+        try settings.profile.check(filters: wanted.map(\.filter))
+        let subscriptions = settings.profile.lowered(wanted)
         let packet = Subscribe(subscriptions)
         try packet.check()
         let eventual = Eventual<[SubscriptionGrant]>()
@@ -245,7 +259,7 @@ extension Engine {
     }
 
     func submitUnsubscribe(_ filters: [String]) throws(MQTTError) -> Request<Void> {
-        try configuration.profile.check(filters: filters)
+        try settings.profile.check(filters: filters)
         let packet = Unsubscribe(filters)
         try packet.check()
         let eventual = Eventual<Void>()
@@ -309,7 +323,7 @@ extension Engine {
     func resubscribe() {
         let subscriptions = router.lostSubscriptions
         // A packet holds any number up to the limit; a hundred keep it small for every broker.
-        let most = min(100, configuration.profile.bounds.filtersPerRequest ?? 100)
+        let most = min(100, settings.profile.bounds.filtersPerRequest ?? 100)
         for start in stride(from: 0, to: subscriptions.count, by: most) {
             _ = try? submitSubscribe(Array(subscriptions[start..<min(start + most, subscriptions.count)]), .resubscription)
         }
@@ -326,42 +340,6 @@ extension Engine {
         // The next connection does it again, unless it is over.
         case .closed, .down, .canceled, .abandoned, .connectionLost, .done: break
         }
-    }
-}
-
-extension EngineState {
-    /// Says at once what a publish of QoS 0 becomes, of which nothing else can come.
-    mutating func transmit(_ payload: ByteBuffer, to topic: String, retain: Bool) -> Submitted {
-        guard transmits else { return refusalToTransmit() }
-        let head = OutboundPublish(topic: topic, qos: .atMostOnce, retain: retain, payloadLength: payload.readableBytes)
-        outbound.append(head, payload, packetID: 0, isDuplicate: false)
-        return transmitted
-    }
-
-    mutating func transmit(_ publication: Publication) -> Submitted {
-        guard transmits else { return refusalToTransmit() }
-        outbound.append(publication.head, publication.payload, packetID: 0, isDuplicate: false, serial: nil)
-        return transmitted
-    }
-
-    /// Whether the loop has to be woken for the outbound buffer, or for a publish that will be too old one day.
-    mutating func needsFlush() -> Bool {
-        if hasQueuedAge { return needsWake() }
-        guard !isWakeScheduled, !isWriting, !outbound.isEmpty else { return false }
-        isWakeScheduled = true
-        return true
-    }
-
-    /// The publish cannot be sent any more.
-    mutating func fail(_ serial: Serial, _ error: MQTTError, at now: Instant) {
-        guard let record = publishes[serial] else { return }
-        step(.abandon(serial), at: now)
-        // The session goes on with what PUBREC came for.
-        guard aftermath.completions.contains(where: { $0.0 === record }) else { return }
-        var error = error
-        if record.wasSentBefore { error.fate = .unknown }
-        aftermath.completions.removeAll { $0.0 === record }
-        aftermath.completions.append((record, .failure(error)))
     }
 }
 

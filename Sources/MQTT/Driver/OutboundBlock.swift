@@ -1,50 +1,62 @@
+internal import MQTTCore
 internal import NIOCore
 
-/// Memory that small packets are written into, one behind the other, until the event loop takes it.
+/// Memory that packets are written into, one behind the other, and that goes to the channel in slices as it is: nothing is copied again.
 ///
-/// An array of our own: each access to the storage of a `ByteBuffer` is checked for exclusivity at run time, a fifth of the instructions
-/// of a publish at QoS 0. The event loop copies a whole block into a buffer for the channel.
-///
-/// One of the few files with `unsafe`: `PacketWriter` gets the array's memory for the length of a call, and checks each write.
-struct OutboundBlock: Sendable {
-    /// The memory of a block that is used for the first time, and of a full one.
-    private static let (leastCapacity, fullCapacity) = (512, OutboundBuffer.bufferLength + 1_024)
+/// One of the few files with `unsafe`. A pointer into the memory of a `ByteBuffer` is kept beside the buffer, which holds it: each access
+/// to that memory through the buffer is checked for exclusivity at run time, a fifth of the instructions of a publish at QoS 0. Slices are
+/// of bytes that are written, and nothing is written there again before the block begins anew, with memory that nobody else has. It cannot
+/// be copied, so there is one writer. `PacketWriter` checks each write against the end.
+@safe struct OutboundBlock: ~Copyable, @unchecked Sendable {
+    /// All of its memory, as if it was written.
+    private var buffer = ByteBuffer()
+    private var memory = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    /// Bytes that are written, and those of them that were taken.
+    private var written = 0
+    private var taken = 0
 
-    private var memory: [UInt8]
-    /// Bytes that are written.
-    private(set) var count = 0
+    /// Without memory.
+    init() {}
 
-    init(capacity: Int = 0) { memory = [UInt8](repeating: 0, count: capacity) }
-
-    var isEmpty: Bool { count == 0 }
-    var capacity: Int { memory.count }
-
-    /// Appends a packet of at most `length` bytes. Returns how many it has.
-    @inline(__always) mutating func append(length: Int, _ body: (inout PacketWriter) -> Void) -> Int {
-        if memory.count - count < length { reserve(length) }
-        let start = count
-        count = unsafe memory.withUnsafeMutableBytes { memory in
-            var writer = unsafe PacketWriter(memory, from: start)
-            body(&writer)
-            return writer.end
+    /// With the memory of a buffer, or as much, when somebody else has it still.
+    ///
+    /// - Parameter capacity: Bytes that it has at least.
+    init(reusing old: consuming ByteBuffer = ByteBuffer(), capacity: Int) {
+        buffer = old
+        buffer.clear(minimumCapacity: capacity)
+        unsafe memory = unsafe buffer.withVeryUnsafeBytesWithStorageManagement { bytes, _ in
+            // Its pointer is kept no longer than the buffer.
+            unsafe UnsafeMutableRawBufferPointer(mutating: bytes)
         }
-        return count - start
+        // What is sliced was written.
+        unsafe buffer.moveWriterIndex(to: memory.count)
     }
 
-    /// Makes room for `length` more bytes.
-    private mutating func reserve(_ length: Int) {
-        let capacity = max(count + length, Self.leastCapacity, min(8 * memory.count, Self.fullCapacity))
-        var larger = [UInt8](repeating: 0, count: capacity)
-        larger.replaceSubrange(0..<count, with: memory[0..<count])
-        memory = larger
+    var capacity: Int { unsafe memory.count }
+    /// Bytes that were not taken yet.
+    var count: Int { written - taken }
+    var room: Int { capacity - written }
+
+    /// Appends a packet of at most `length` bytes, for which there is room. Returns how many it has.
+    @inline(__always) mutating func append(length: Int, _ body: (inout PacketWriter) -> Void) -> Int {
+        var writer = unsafe PacketWriter(memory, from: written)
+        body(&writer)
+        defer { written = writer.end }
+        return writer.end - written
     }
 
-    /// Forgets what is written, and keeps the memory.
-    mutating func clear() { count = 0 }
+    /// Appends a PUBLISH, for which there is room. Returns how many bytes it has.
+    mutating func append(_ topic: Span<UInt8>, _ payload: Span<UInt8>, _ flags: PublishFlags, _ packetID: PacketID) -> Int {
+        var writer = unsafe PacketWriter(memory, from: written)
+        EncodedTopic.encode(topic, payload, flags, packetID, into: &writer)
+        defer { written = writer.end }
+        return writer.end - written
+    }
 
-    /// What is written, in a buffer that may have been used before: its memory is used again when nobody else holds it.
-    func copy(to buffer: inout ByteBuffer) {
-        buffer.clear(minimumCapacity: count)
-        unsafe buffer.writeBytes(memory.span.extracting(0..<count).bytes)
+    /// What was written since the last call. Nil: nothing.
+    mutating func take() -> ByteBuffer? {
+        guard count > 0 else { return nil }
+        defer { taken = written }
+        return buffer.getSlice(at: taken, length: count)
     }
 }

@@ -1,31 +1,44 @@
+internal import MQTTCore
 internal import NIOCore
 
-/// What waits to be written to the current connection, in order. Small packets share blocks; large payloads are slices and sources.
-struct OutboundBuffer {
+/// What waits to be written to the current connection, in order. Packets share blocks; large payloads are slices and sources.
+struct OutboundBuffer: ~Copyable {
     enum Segment: Sendable {
-        /// Small packets.
-        case block(OutboundBlock)
-        /// Packets, the head of a payload that follows, or such a payload in memory.
-        case bytes(ByteBuffer)
+        /// Packets, or the head of a payload that follows.
+        case packets(ByteBuffer)
+        /// The last ones in a block, whose memory is free when they are written.
+        case lastPackets(ByteBuffer)
+        /// A payload in memory.
+        case payload(ByteBuffer)
         /// The payload of a publish, read while it is written.
         case source(CountedSource, serial: Serial?)
+
+        /// What is in memory.
+        var bytes: ByteBuffer? {
+            switch self {
+            case .packets(let bytes), .lastPackets(let bytes), .payload(let bytes): bytes
+            case .source: nil
+            }
+        }
     }
 
-    /// A payload up to this size is copied behind its head, into a block, which is copied once more as a whole: 1.4 times the rate at 256
-    /// bytes, and 1.1 times at 2,000. A larger one is written as the slice that it is.
-    private static let copiedPayload = 2 << 10
     /// Writes of this size are as fast as writes get.
-    static let bufferLength = 64 << 10
+    private static let blockLength = 64 << 10
+    /// The memory of a block that is used for the first time.
+    private static let leastCapacity = 128
+    /// Blocks whose memory is kept for those to come: as many as a batch has.
+    private static let mostSpares = 4
 
     private var segments: [Segment] = []
-    // What comes behind the segments. One of the two is empty.
+    /// What comes behind the segments.
     private var block = OutboundBlock()
-    private var buffer = ByteBuffer()
+    /// The memory of blocks that were written, so that a busy connection asks for none.
+    private var spares: [ByteBuffer] = []
     /// Bytes that were appended to this connection since it opened, and how many the operating system took.
     private(set) var appended: UInt64 = 0
     private(set) var written: UInt64 = 0
 
-    var isEmpty: Bool { segments.isEmpty && block.isEmpty && buffer.readableBytes == 0 }
+    var isEmpty: Bool { segments.isEmpty && block.count == 0 }
     /// Bytes that the operating system has not taken. Those of a source count too, and are not in memory.
     var pending: Int { Int(appended - written) }
     /// Bytes of them in memory, not yet handed to the channel.
@@ -33,8 +46,8 @@ struct OutboundBuffer {
 
     /// Lets go of memory that holds nothing.
     mutating func shrink() {
-        if block.isEmpty { block = OutboundBlock() }
-        if buffer.readableBytes == 0 { buffer = ByteBuffer() }
+        spares = []
+        if block.count == 0 { block = OutboundBlock() }
     }
 
     mutating func removeAll() { self = OutboundBuffer() }
@@ -45,84 +58,57 @@ struct OutboundBuffer {
 
     mutating func append(_ head: OutboundPublish, _ payload: Payload, packetID: PacketID, isDuplicate: Bool, serial: Serial?) {
         switch payload.storage {
-        case .buffer(let buffer): append(head, buffer, packetID: packetID, isDuplicate: isDuplicate)
+        case .bytes:
+            let flags = PublishFlags(qos: head.qos, retain: head.retain, isDuplicate: isDuplicate)
+            _ = payload.append(to: EncodedTopic(head.topic), flags, packetID, &self)
+        case .buffer(let buffer) where buffer.readableBytes <= Payload.copiedLength:
+            append(length: head.packetLength) { writer in
+                head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer)
+                writer.bytes(buffer.readableBytesUInt8Span)
+            }
+        case .buffer(let buffer):
+            append(head, packetID: packetID, isDuplicate: isDuplicate)
+            append(.payload(buffer))
+            count(buffer.readableBytes, inMemory: true)
         case .source(let source):
             append(head, packetID: packetID, isDuplicate: isDuplicate)
-            appendSegment(.source(source, serial: serial))
+            append(.source(source, serial: serial))
             count(source.count, inMemory: false)
         case .stream: precondition(false, "a received stream is refused when it is submitted")
         }
     }
 
-    mutating func append(_ head: OutboundPublish, _ payload: ByteBuffer, packetID: PacketID, isDuplicate: Bool) {
-        // Behind larger ones it does not change sides.
-        guard payload.readableBytes <= Self.copiedPayload, buffer.readableBytes == 0 else {
-            return appendLarger(head, payload, packetID: packetID, isDuplicate: isDuplicate)
-        }
-        appendToBlock(length: head.packetLength) { writer in
-            head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer)
-            writer.bytes(payload.readableBytesUInt8Span)
-        }
-    }
-
-    // Not inlined: with two ways to go references would be counted also for a small packet.
-    @inline(never) private mutating func appendLarger(
-        _ head: OutboundPublish, _ payload: ByteBuffer, packetID: PacketID, isDuplicate: Bool
-    ) {
-        guard payload.readableBytes > Self.copiedPayload else {
-            return appendToBuffer(length: head.packetLength) { writer in
-                head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer)
-                writer.bytes(payload.readableBytesUInt8Span)
-            }
-        }
-        append(head, packetID: packetID, isDuplicate: isDuplicate)
-        appendSegment(.bytes(payload))
-        count(payload.readableBytes, inMemory: true)
+    /// A publish with few bytes.
+    mutating func append(_ topic: Span<UInt8>, _ payload: Span<UInt8>, _ flags: PublishFlags, _ packetID: PacketID) {
+        let length = topic.count + payload.count + EncodedTopic.mostBytesBeside
+        if block.room < length { makeRoom(length) }
+        count(block.append(topic, payload, flags, packetID), inMemory: true)
     }
 
     private mutating func append(_ head: OutboundPublish, packetID: PacketID, isDuplicate: Bool) {
-        appendToBuffer(length: head.encodedLength) { writer in head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer) }
+        append(length: head.encodedLength) { writer in head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer) }
     }
 
     /// Appends a packet of at most `length` bytes.
     mutating func append(length: Int, _ body: (inout PacketWriter) -> Void) {
-        if buffer.readableBytes > 0 { appendToBuffer(length: length, body) } else { appendToBlock(length: length, body) }
-    }
-
-    @inline(__always) private mutating func appendToBlock(length: Int, _ body: (inout PacketWriter) -> Void) {
-        if block.count >= Self.bufferLength {
-            let capacity = block.capacity
-            rotate()
-            // As much comes behind it, most likely.
-            block = OutboundBlock(capacity: capacity)
-        }
+        if block.room < length { makeRoom(length) }
         count(block.append(length: length, body), inMemory: true)
     }
 
-    private mutating func appendToBuffer(length: Int, _ body: (inout PacketWriter) -> Void) {
-        if !block.isEmpty || buffer.readableBytes >= Self.bufferLength { rotate() }
-        if buffer.capacity == 0 { buffer.reserveCapacity(max(length, 512)) }
-        let written = unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: length) { memory in
-            var writer = unsafe PacketWriter(memory)
-            body(&writer)
-            return writer.end
-        }
-        count(written, inMemory: true)
-    }
-
-    private mutating func appendSegment(_ segment: Segment) {
-        rotate()
+    /// Behind what is in the block.
+    private mutating func append(_ segment: Segment) {
+        if let packets = block.take() { segments.append(.packets(packets)) }
         segments.append(segment)
     }
 
-    private mutating func rotate() {
-        if !block.isEmpty {
-            segments.append(.block(block))
-            block = OutboundBlock()
-        }
-        if buffer.readableBytes > 0 {
-            segments.append(.bytes(buffer))
-            buffer = ByteBuffer()
+    /// Goes on in another block.
+    private mutating func makeRoom(_ length: Int) {
+        if let packets = block.take() { segments.append(.lastPackets(packets)) }
+        if let spare = spares.popLast() {
+            block = OutboundBlock(reusing: spare, capacity: length)
+        } else {
+            // As much comes behind it as was there before, most likely, and more.
+            block = OutboundBlock(capacity: max(length, Self.leastCapacity, min(8 * block.capacity, Self.blockLength)))
         }
     }
 
@@ -131,41 +117,48 @@ struct OutboundBuffer {
         if inMemory { bufferedBytes += bytes }
     }
 
-    /// Takes what can be written at once: blocks and buffers up to about `limit` bytes, or a single source. What comes next is written
-    /// into the memory of `spare`.
-    mutating func take(upTo limit: Int, spare: inout OutboundSpare) -> [Segment] {
-        if segments.isEmpty {
-            if !block.isEmpty {
-                let taken = block
-                block = spare.takeBlock()
-                bufferedBytes -= taken.count
-                return [.block(taken)]
+    /// Takes what can be written at once: what is in memory up to about `limit` bytes, or a single source.
+    mutating func take(upTo limit: Int) -> [Segment] {
+        if let packets = block.take() {
+            guard !segments.isEmpty else {
+                bufferedBytes -= packets.readableBytes
+                return [.packets(packets)]
             }
-            guard buffer.readableBytes > 0 else { return [] }
-            let taken = buffer
-            buffer = spare.takeBuffer()
-            bufferedBytes -= taken.readableBytes
-            return [.bytes(taken)]
+            segments.append(.packets(packets))
         }
-        rotate()
-        block = spare.takeBlock()
-        var taken: [Segment] = []
         var bytes = 0
-        scan: for segment in segments {
-            if bytes >= limit { break scan }
-            switch segment {
-            case .source:
-                if taken.isEmpty { taken.append(segment) }
-                break scan
-            case .block(let block): bytes += block.count
-            case .bytes(let buffer): bytes += buffer.readableBytes
+        var count = 0
+        for segment in segments {
+            if bytes >= limit { break }
+            guard let inMemory = segment.bytes else {
+                if count == 0 { count = 1 }
+                break
             }
-            taken.append(segment)
+            bytes += inMemory.readableBytes
+            count += 1
         }
-        segments.removeFirst(taken.count)
+        let taken = Array(segments[..<count])
+        segments.removeFirst(count)
         bufferedBytes -= bytes
         return taken
     }
 
     mutating func wrote(_ bytes: Int) { written += UInt64(bytes) }
+
+    /// Takes the memory of blocks back that were written.
+    mutating func reuse(_ blocks: [ByteBuffer]) {
+        spares += blocks.prefix(Self.mostSpares - spares.count)
+    }
+}
+
+extension Payload {
+    /// Appends a publish, when it has few bytes. Returns whether it did.
+    @inline(__always) func append(
+        to topic: EncodedTopic, _ flags: PublishFlags, _ packetID: PacketID, _ outbound: inout OutboundBuffer
+    ) -> Bool {
+        guard case .bytes(let bytes) = storage else { return false }
+        // Spans, which count no references.
+        outbound.append(topic.bytes.span, bytes.span, flags, packetID)
+        return true
+    }
 }

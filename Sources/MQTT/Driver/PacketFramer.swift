@@ -44,6 +44,10 @@ struct PacketFramer {
     mutating func next(_ input: ByteBuffer, _ bytes: Span<UInt8>, _ position: inout Int) throws(ProtocolViolation) -> Frame? {
         if payloadLeft > 0 { return nextChunk(input, bytes.count, &position) }
         guard carry.readableBytes == 0 else { return try nextOfCarry(input, bytes, &position) }
+        if let packet = decoder.acknowledgement(bytes, at: position) {
+            position += 4
+            return .packet(packet)
+        }
         if let head = decoder.repeatedPublish(bytes, at: position) {
             defer { position += head.payloadOffset + head.payloadLength }
             return .publish(head, offset: input.readerIndex + position + head.payloadOffset, isInInput: true)
@@ -51,6 +55,15 @@ struct PacketFramer {
         if let frame = try decode(input, bytes, &position) { return frame }
         keep(input, bytes.count - position, &position)
         return nil
+    }
+
+    /// The next message, when it has QoS 0, the topic of the one before, and is all in the input. Nil: see `next`, which takes it up.
+    mutating func nextRepeated(_ bytes: Span<UInt8>, _ position: inout Int) -> PublishHead? {
+        guard position < bytes.count, bytes[position] & 0b0110 == 0, !isMidPacket,
+            let head = decoder.repeatedPublish(bytes, at: position)
+        else { return nil }
+        position += head.payloadOffset + head.payloadLength
+        return head
     }
 
     /// Lets go of what the last frame had.

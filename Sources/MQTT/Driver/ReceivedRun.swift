@@ -73,7 +73,8 @@ struct ReceivedRun: Sendable {
     func message(at index: Int) -> Message {
         switch storage {
         case .places(let places, let sources):
-            return places[index].message(sources)
+            var maker = MessageMaker(sources)
+            return maker.message(places[index])
         case .items(let items): return items[index].message
         }
     }
@@ -162,16 +163,6 @@ struct ReceivedRun: Sendable {
     }
 }
 
-extension ReceivedRun.Place {
-    func message(_ sources: [ReceivedRun.Source]) -> Message {
-        // Without a copy of the source, whose references would be counted.
-        let payload = sources[Int(source)].bytes.getSlice(at: Int(offset), length: Int(length)) ?? ByteBuffer()
-        return Message(
-            topic: sources[Int(source)].topic, payload: Payload(payload), qos: qos, retain: retain, isDuplicate: isDuplicate,
-            packetID: packetID)
-    }
-}
-
 /// Collects what was received while the engine's lock is held.
 struct ReceivedRunBuilder {
     private(set) var runs: [ReceivedRun] = []
@@ -184,6 +175,9 @@ struct ReceivedRunBuilder {
     ///
     /// - Parameter isInput: Whether the message is in the read buffer at hand, the same one in all calls.
     func needsSource(_ head: PublishHead, isInput: Bool) -> Bool { !isInput || !isInInput || !head.repeatsTopic }
+
+    /// Whether a message in the read buffer with the topic of the one before goes to the last source.
+    var goesOn: Bool { isInInput }
 
     /// For the next messages: their payloads are at `offset` of `bytes` and behind.
     mutating func append(source bytes: ByteBuffer, offset: Int, isInput: Bool, topic: String) {

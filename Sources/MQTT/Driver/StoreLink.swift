@@ -60,12 +60,12 @@ struct StoreLink {
 extension Publication {
     init(_ head: StoredPublishHead, _ body: [UInt8]) {
         self.init(
-            Payload(ByteBuffer(bytes: body)), to: head.topic, head.qos, retain: head.retain, correlationKey: head.correlationKey)
+            Payload(bytes: body), to: head.topic, head.qos, retain: head.retain, correlationKey: head.correlationKey)
     }
 
     /// As a durable session stores it.
     func stored(under serial: Serial, acceptedAt: Int64) -> StoreChange {
         let head = StoredPublishHead(topic: topic, qos: qos, retain: retain, correlationKey: correlationKey, acceptedAt: acceptedAt)
-        return .put(.publish(serial), head: head.bytes, body: payload.buffer.map { Array($0.readableBytesView) } ?? [])
+        return .put(.publish(serial), head: head.bytes, body: payload.bytes ?? [])
     }
 }

@@ -65,7 +65,7 @@ extension EngineState {
     /// Makes room in the queue, and submits again. Nil when what could give way is not enough: then it stays.
     mutating func makeRoom(
         for publication: Publication, _ record: DeliveryRecord, _ action: QueueFullAction, at now: Instant
-    ) -> Submitted? {
+    ) -> Acceptance? {
         let qos = publication.qos
         let shortage = session.shortage(qos, queuedBytes: publication.queuedBytes)
         switch action {

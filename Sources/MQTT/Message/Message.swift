@@ -61,7 +61,7 @@ public struct Publication: Sendable {
     }
 
     /// Bytes that the message keeps in memory until it is complete.
-    var queuedBytes: Int { if case .buffer(let buffer) = payload.storage { buffer.readableBytes } else { 0 } }
+    var queuedBytes: Int { payload.isStreamed ? 0 : payload.count }
 
     var head: OutboundPublish { OutboundPublish(topic: topic, qos: qos, retain: retain, payloadLength: payload.count) }
 }

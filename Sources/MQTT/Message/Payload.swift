@@ -6,6 +6,9 @@ public import NIOCore
 /// unless all of it came in one read: its bytes arrive while they are asked for, so memory does not grow with its size.
 public struct Payload: Sendable {
     enum Storage: Sendable {
+        /// Few bytes to publish. They are copied when they are sent, and an array costs less then: each look at the memory of a buffer is
+        /// checked for exclusive access, a fifth of the instructions of a publish at QoS 0.
+        case bytes([UInt8])
         case buffer(ByteBuffer)
         case source(CountedSource)
         case stream(PayloadStream)
@@ -13,17 +16,27 @@ public struct Payload: Sendable {
 
     let storage: Storage
 
+    /// Payloads up to this size are copied when they are sent.
+    static let copiedLength = 2 << 10
+
     init(_ storage: Storage) { self.storage = storage }
 
     /// No bytes at all. Published with retain, it clears the retained message of a topic [MQTT-3.3.1-10].
-    public static let empty = Payload(ByteBuffer())
+    public static let empty = Payload(.bytes([]))
 
     public init(_ buffer: ByteBuffer) { storage = .buffer(buffer) }
 
     /// The text in UTF-8.
-    public init(_ string: some StringProtocol) { storage = .buffer(ByteBuffer(string: String(string))) }
+    public init(_ string: some StringProtocol) { self.init(bytes: string.utf8) }
 
-    public init(bytes: some Sequence<UInt8>) { storage = .buffer(ByteBuffer(bytes: bytes)) }
+    public init(bytes: some Sequence<UInt8>) {
+        guard bytes.underestimatedCount <= Self.copiedLength else {
+            storage = .buffer(ByteBuffer(bytes: bytes))
+            return
+        }
+        let array = Array(bytes)
+        storage = array.count <= Self.copiedLength ? .bytes(array) : .buffer(ByteBuffer(bytes: array))
+    }
 
     /// Bytes that are read when they are sent, and again when they are sent again: for payloads too large to be held.
     public init(source: some PayloadSource) { storage = .source(CountedSource(source)) }
@@ -31,6 +44,7 @@ public struct Payload: Sendable {
     /// The number of bytes.
     public var count: Int {
         switch storage {
+        case .bytes(let bytes): bytes.count
         case .buffer(let buffer): buffer.readableBytes
         case .source(let source): source.count
         case .stream(let stream): stream.count
@@ -39,17 +53,30 @@ public struct Payload: Sendable {
 
     public var isEmpty: Bool { count == 0 }
 
+    /// The bytes. Nil when the payload is streamed.
+    var bytes: [UInt8]? {
+        switch storage {
+        case .bytes(let bytes): bytes
+        case .buffer(let buffer): Array(buffer.readableBytesView)
+        case .source, .stream: nil
+        }
+    }
+
     /// Whether the bytes are not in memory: then use ``chunks`` or ``collect(upTo:)``.
     public var isStreamed: Bool {
         switch storage {
-        case .buffer: false
+        case .bytes, .buffer: false
         case .source, .stream: true
         }
     }
 
     /// The bytes. Nil when the payload is streamed.
     public var buffer: ByteBuffer? {
-        if case .buffer(let buffer) = storage { buffer } else { nil }
+        switch storage {
+        case .bytes(let bytes): ByteBuffer(bytes: bytes)
+        case .buffer(let buffer): buffer
+        case .source, .stream: nil
+        }
     }
 
     /// The bytes as text. Nil when they are not UTF-8, or when the payload is streamed.
@@ -79,7 +106,7 @@ public struct Payload: Sendable {
 }
 
 extension Payload: ExpressibleByStringLiteral {
-    public init(stringLiteral value: StaticString) { storage = .buffer(ByteBuffer(staticString: value)) }
+    public init(stringLiteral value: StaticString) { self.init(bytes: value.description.utf8) }
 }
 
 extension Payload {
@@ -97,10 +124,8 @@ extension Payload {
 
             public mutating func next(isolation actor: isolated (any Actor)?) async throws(MQTTError) -> ByteBuffer? {
                 switch storage {
-                case .buffer(let buffer):
-                    guard offset == 0, buffer.readableBytes > 0 else { return nil }
-                    offset = buffer.readableBytes
-                    return buffer
+                case .bytes(let bytes): return whole(ByteBuffer(bytes: bytes))
+                case .buffer(let buffer): return whole(buffer)
                 case .source(let source):
                     guard offset < source.count else { return nil }
                     let chunk = try await source.chunk(at: offset)
@@ -109,6 +134,13 @@ extension Payload {
                 case .stream(let stream):
                     return try await stream.next(isolation: actor)
                 }
+            }
+
+            /// One piece, once.
+            private mutating func whole(_ buffer: ByteBuffer) -> ByteBuffer? {
+                guard offset == 0, buffer.readableBytes > 0 else { return nil }
+                offset = buffer.readableBytes
+                return buffer
             }
         }
     }

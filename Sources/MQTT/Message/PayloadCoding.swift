@@ -24,7 +24,7 @@ extension Payload {
     ///
     /// - Throws: What the decoder throws; ``MQTTError/Code/invalidArgument`` when the payload is streamed: ``collect(upTo:)`` it first.
     public func decode<Value: Decodable>(_ type: Value.Type = Value.self, decoder: some PayloadDecoder) throws -> Value {
-        guard let buffer else { throw MQTTError.denied("the payload is streamed: collect it before it is decoded") }
-        return try decoder.decode(type, fromPayload: Array(buffer.readableBytesView))
+        guard let bytes else { throw MQTTError.denied("the payload is streamed: collect it before it is decoded") }
+        return try decoder.decode(type, fromPayload: bytes)
     }
 }

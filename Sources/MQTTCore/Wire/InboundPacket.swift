@@ -32,16 +32,22 @@ package struct InboundPublish: Sendable, Equatable, BitwiseCopyable {
 
 /// The head of a received PUBLISH, and where in the bytes its parts are.
 package struct PublishHead: Sendable, Equatable, BitwiseCopyable {
-    package var qos: QoS
-    package var retain: Bool
-    package var isDuplicate: Bool
-    package var packetID: PacketID
+    package var qos = QoS.atMostOnce
+    package var retain = false
+    package var isDuplicate = false
+    package var packetID: PacketID = 0
     /// Where the topic's text begins, counted from the packet's first byte.
-    package var topicOffset: Int
-    package var topicLength: Int
+    package var topicOffset = 0
+    package var topicLength = 0
     /// Where the payload begins, counted from the packet's first byte.
-    package var payloadOffset: Int
-    package var payloadLength: Int
+    package var payloadOffset = 0
+    package var payloadLength = 0
     /// The topic has the same bytes as that of the PUBLISH decoded before.
-    package var repeatsTopic: Bool
+    package var repeatsTopic = false
+
+    func with(_ packetID: PacketID) -> PublishHead {
+        var head = self
+        head.packetID = packetID
+        return head
+    }
 }

@@ -32,10 +32,24 @@ package struct OutboundPublish: Sendable {
     ///   - packetID: Not written at QoS 0 [MQTT-2.3.1-5].
     ///   - isDuplicate: Whether it went out before [MQTT-3.3.1-1]; never at QoS 0 [MQTT-3.3.1-2].
     package func encode(packetID: PacketID, isDuplicate: Bool, into writer: inout PacketWriter) {
-        let duplicate: UInt8 = isDuplicate && qos != .atMostOnce ? 0b1000 : 0
-        writer.byte(0x30 | duplicate | qos.rawValue << 1 | (retain ? 1 : 0))
+        writer.byte(PublishFlags(qos: qos, retain: retain, isDuplicate: isDuplicate).firstByte)
         writer.variableByteInteger(remainingLength)
         writer.string(topic)
         if qos != .atMostOnce { writer.integer(packetID) }
     }
+}
+
+/// What the first byte of a PUBLISH says.
+package struct PublishFlags: Sendable, BitwiseCopyable {
+    package let qos: QoS
+    package let retain: Bool
+    /// Whether it went out before [MQTT-3.3.1-1]; never at QoS 0 [MQTT-3.3.1-2].
+    package let isDuplicate: Bool
+
+    package init(qos: QoS, retain: Bool, isDuplicate: Bool = false) {
+        (self.qos, self.retain) = (qos, retain)
+        self.isDuplicate = isDuplicate && qos != .atMostOnce
+    }
+
+    var firstByte: UInt8 { 0x30 | (isDuplicate ? 0b1000 : 0) | qos.rawValue << 1 | (retain ? 1 : 0) }
 }

@@ -3,8 +3,10 @@
 /// Total over all inputs: no sequence of bytes traps.
 package struct PacketDecoder: Sendable, Equatable {
     let maximumPacketSize: Int
-    /// The topic of the last PUBLISH. Brokers repeat topics, and equal bytes need no second check.
+    /// The topic of the last PUBLISH as it came, behind two bytes of length. Brokers repeat topics, and equal bytes need no second check.
     private(set) var lastTopic: [UInt8] = []
+    /// The last PUBLISH with that topic, see RepeatedPublish.swift.
+    var lastPublish = LastPublish()
 
     /// - Parameter maximumPacketSize: The largest packet to accept, in bytes from first to last.
     package init(maximumPacketSize: Int = FixedHeader.maximumRemainingLength + 5) {
@@ -55,7 +57,7 @@ package struct PacketDecoder: Sendable, Equatable {
         guard headLength <= header.remainingLength else { throw .remainingLength }
         guard bytes.count >= body + headLength else { return nil }
         let topic = body + 2..<body + 2 + topicLength
-        let repeats = repeatsLast(bytes, topic)
+        let repeats = repeatsLast(bytes, body..<topic.upperBound)
         if !repeats { try check(topic: bytes, topic) }
         var packetID: PacketID = 0
         if qos != .atMostOnce {
@@ -69,14 +71,15 @@ package struct PacketDecoder: Sendable, Equatable {
     }
 
     private func repeatsLast(_ bytes: Span<UInt8>, _ topic: Range<Int>) -> Bool {
-        !topic.isEmpty && TopicComparison.isEqual(bytes, topic, lastTopic.span)
+        !lastTopic.isEmpty && TopicComparison.isEqual(bytes, topic, lastTopic.span)
     }
 
     private mutating func check(topic bytes: Span<UInt8>, _ range: Range<Int>) throws(ProtocolViolation) {
         if let violation = UTF8Rules.violation(in: bytes, range) ?? TopicName.violation(in: bytes, range) { throw violation }
+        lastPublish = LastPublish()
         lastTopic.removeAll(keepingCapacity: true)
-        lastTopic.reserveCapacity(range.count)
-        for index in range { lastTopic.append(bytes[index]) }
+        lastTopic.reserveCapacity(2 + range.count)
+        for index in range.lowerBound - 2..<range.upperBound { lastTopic.append(bytes[index]) }
     }
 
     /// Reads any other packet, which must be there in full at `start`.

@@ -32,7 +32,7 @@
     }
 
     /// The remaining length: seven bits a byte, the shortest form (section 2.2.3).
-    package mutating func variableByteInteger(_ value: Int) {
+    @inline(__always) package mutating func variableByteInteger(_ value: Int) {
         if value < 0x80 { return byte(UInt8(truncatingIfNeeded: value)) }
         var rest = value
         repeat {
@@ -61,11 +61,11 @@
     }
 
     /// The bytes as they are: a payload.
-    package mutating func bytes(_ bytes: Span<UInt8>) {
+    @inline(__always) package mutating func bytes(_ bytes: Span<UInt8>) {
         unsafe bytes.withUnsafeBytes { unsafe self.bytes($0) }
     }
 
-    private mutating func bytes(_ bytes: UnsafeRawBufferPointer) {
+    @inline(__always) private mutating func bytes(_ bytes: UnsafeRawBufferPointer) {
         guard let from = bytes.baseAddress, bytes.count > 0 else { return }
         unsafe place(bytes.count).copyMemory(from: from, byteCount: bytes.count)
     }

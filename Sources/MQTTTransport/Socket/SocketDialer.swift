@@ -39,6 +39,7 @@ public struct TCPDialer: Dialer {
             let local = try options.bindAddress.map { try SocketAddress(ipAddress: $0, port: 0) }
             let resolver = AddressResolver(lookups, on: eventLoop, rotation: rotation, from: local)
             var bootstrap = ClientBootstrap(group: eventLoop).connectTimeout(timeout).resolver(resolver).channelInitializer(initializer)
+                .channelOption(.recvAllocator, value: SocketOptions.readBuffers)
             for (option, value) in options.channelOptions { bootstrap = bootstrap.channelOption(option, value: .init(value)) }
             if let local { bootstrap = bootstrap.bind(to: local) }
             let authority = HTTPRequest.authority(host, port)
@@ -64,6 +65,7 @@ public struct UnixDialer: Dialer {
         initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) -> EventLoopFuture<any Channel> {
         let bootstrap = ClientBootstrap(group: eventLoop).connectTimeout(timeout).channelInitializer(initializer)
+            .channelOption(.recvAllocator, value: SocketOptions.readBuffers)
         guard let name = AbstractSocket.name(in: path) else { return bootstrap.connect(unixDomainSocketPath: path) }
         do throws(any Error) {
             return bootstrap.withConnectedSocket(try AbstractSocket.descriptor(connectedTo: name))

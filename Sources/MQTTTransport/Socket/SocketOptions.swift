@@ -62,6 +62,11 @@ public struct SocketOptions: Sendable, Hashable {
         return 1...Int64(CInt.max) ~= milliseconds ? CInt(milliseconds) : nil
     }
 
+    /// A channel keeps the last one, so they begin small: most connections are quiet. They grow fast.
+    static var readBuffers: AdaptiveRecvByteBufferAllocator {
+        AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 256, maximum: 64 << 10)
+    }
+
     /// What the channel is told. Checked before.
     var channelOptions: [(ChannelOptions.Types.SocketOption, CInt)] {
         var options: [(ChannelOptions.Types.SocketOption, CInt)] = [(.tcpOption(.tcp_nodelay), noDelay ? 1 : 0)]

@@ -25,7 +25,7 @@ struct Scenario {
             var none = Effects()
             session.step(.written(pending: 0), at: now, into: &none)
         }
-        return effects.list
+        return Array(effects.list)
     }
 
     /// A packet of the broker, whole.

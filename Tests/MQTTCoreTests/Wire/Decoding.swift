@@ -11,18 +11,23 @@ enum Decoded: Equatable {
 extension PacketDecoder {
     /// The packet at `start` and its length. Nil while it is incomplete.
     ///
-    /// Holds the short way of a repeated topic against the long one.
+    /// Holds the short ways, of a repeated topic and of acknowledgements, against the long one.
     mutating func next(_ bytes: [UInt8], at start: Int = 0) throws(ProtocolViolation) -> (Decoded, length: Int)? {
         let repeated = repeatedPublish(bytes.span, at: start)
+        let acknowledgement = acknowledgement(bytes.span, at: start)
         do throws(ProtocolViolation) {
             let packet = try nextInFull(bytes, at: start)
             if let repeated {
                 let head: PublishHead? = if case .publish(let head, _, _) = packet?.0 { head } else { nil }
                 precondition(head == repeated, "\(repeated) in place of \(String(describing: packet))")
             }
+            if let acknowledgement {
+                precondition(packet?.0 == .packet(acknowledgement), "\(acknowledgement) in place of \(String(describing: packet))")
+                precondition(packet?.length == 4)
+            }
             return packet
         } catch {
-            precondition(repeated == nil, "accepted what is refused with \(error)")
+            precondition(repeated == nil && acknowledgement == nil, "accepted what is refused with \(error)")
             throw error
         }
     }

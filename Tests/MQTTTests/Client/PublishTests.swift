@@ -22,8 +22,8 @@ import Testing
     }
 
     /// Small packets, larger ones and slices wait in memory of different kinds: they go out in one order all the same.
-    @Test(arguments: [QoS.atMostOnce, .atLeastOnce])
-    func sizesOfAllKindsKeepTheirOrder(qos: QoS) async throws {
+    @Test(arguments: [QoS.atMostOnce, .atLeastOnce], [true, false])
+    func sizesOfAllKindsKeepTheirOrder(qos: QoS, asBuffer: Bool) async throws {
         let sizes = [0, 1, 16, 127, 128, 129, 1_000, 2_047, 2_048, 2_049, 9_000, 70_000]
         // Each after each other one, and runs of each.
         let order = sizes.indices.flatMap { first in sizes.indices.flatMap { second in [first, second, second] } }
@@ -34,13 +34,51 @@ import Testing
                 for (number, index) in order.enumerated() {
                     let bytes = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: sizes[index])
                     let topic = number % 3 == 0 ? "a/topic/that/is/longer/than/a/few/bytes" : "t"
-                    try await client.publish(Payload(bytes: bytes), to: topic, qos)
+                    try await client.publish(asBuffer ? Payload(ByteBuffer(bytes: bytes)) : Payload(bytes: bytes), to: topic, qos)
                 }
             }
             try await broker.wait { $0.receivedCount == order.count }
             let received = try await broker.received
             let wanted = order.enumerated().map { [UInt8](repeating: UInt8(truncatingIfNeeded: $0), count: sizes[$1]) }
             #expect(received.map(\.payload) == wanted)
+        }
+    }
+
+    /// What waits in memory is not written over by what comes behind it, however long the connection takes for it.
+    @Test(arguments: [QoS.atMostOnce, .atLeastOnce])
+    func whatWaitsStaysAsItIs(qos: QoS) async throws {
+        let count = 9_000
+        func payload(_ number: Int) -> [UInt8] {
+            Array("\(number) ".utf8) + [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: number % 700)
+        }
+        try await withBroker { broker in
+            let client = try MQTTClient(settings(broker) { $0.drainTimeout = .seconds(50) })
+            try await client.run { client in
+                try await client.waitUntilOnline()
+                for number in 0..<count { try await client.publish(Payload(bytes: payload(number)), to: "t/\(number % 2)", qos) }
+            }
+            try await broker.wait { $0.receivedCount == count }
+            let received = try await broker.received
+            let wrong = received.indices.first { received[$0].payload != payload($0) || received[$0].topic != "t/\($0 % 2)" }
+            #expect(wrong == nil, "\(wrong.map { "\(received[$0])" } ?? "")")
+        }
+    }
+
+    /// Strings are equal however they are composed; on the wire the bytes count.
+    @Test(arguments: [QoS.atMostOnce, .atLeastOnce])
+    func equalTopicsGoOutAsTheyAre(qos: QoS) async throws {
+        // The last two are equal to Swift, have as many bytes, and are not the same.
+        let topics = ["k/K", "\u{212A}/K", "a\u{0323}\u{0307}", "a\u{0307}\u{0323}"]
+        let order = topics + topics.reversed() + topics
+        try await withBroker { broker in
+            let client = try MQTTClient(settings(broker))
+            try await client.run { client in
+                try await client.waitUntilOnline()
+                for topic in order { try await client.publish("x", to: topic, qos) }
+            }
+            try await broker.wait { $0.receivedCount == order.count }
+            let received = try await broker.received
+            #expect(received.map { Array($0.topic.utf8) } == order.map { Array($0.utf8) })
         }
     }
 
