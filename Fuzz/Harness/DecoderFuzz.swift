@@ -15,7 +15,8 @@ private struct Reading: Equatable {
     var isMidPacket = false
 }
 
-/// The same packets come out of a stream however it arrives, and nothing comes out that the limits forbid.
+/// The same packets come out of a stream however it arrives, by the short ways as by the long one, and nothing comes out that the limits
+/// forbid.
 func fuzzDecoder(_ bytes: [UInt8]) {
     var input = Input(bytes)
     let limit = input.byte()
@@ -25,6 +26,8 @@ func fuzzDecoder(_ bytes: [UInt8]) {
     let whole = read([stream], maximum)
     let cut = read(pieces(of: stream, seed: seed), maximum)
     require(whole == cut, "cut by \(seed) it reads \(cut), whole \(whole)")
+    let short = read([stream], maximum, repeatsShortly: true)
+    require(whole == short, "by the short way it reads \(short), else \(whole)")
     for item in whole.items {
         guard case .publish(let head, let topic, let payload, let isWhole) = item else { continue }
         require(head.topicLength == topic.utf8.count, "the topic has another length")
@@ -35,14 +38,22 @@ func fuzzDecoder(_ bytes: [UInt8]) {
     }
 }
 
-private func read(_ pieces: [[UInt8]], _ maximum: Int) -> Reading {
+/// - Parameter repeatsShortly: Whether messages that repeat a topic are asked for first, as the connection does it.
+private func read(_ pieces: [[UInt8]], _ maximum: Int, repeatsShortly: Bool = false) -> Reading {
     var framer = PacketFramer(maximumPacketSize: maximum)
     var reading = Reading()
     for piece in pieces {
         let buffer = ByteBuffer(bytes: piece)
         var position = 0
         do throws(ProtocolViolation) {
-            while let frame = try framer.next(buffer, buffer.readableBytesUInt8Span, &position) { add(frame, framer, buffer, to: &reading) }
+            while true {
+                while repeatsShortly, let head = framer.nextRepeated(buffer.readableBytesUInt8Span, &position) {
+                    let offset = buffer.readerIndex + position - head.payloadLength
+                    add(.publish(head, offset: offset, isInInput: true), framer, buffer, to: &reading)
+                }
+                guard let frame = try framer.next(buffer, buffer.readableBytesUInt8Span, &position) else { break }
+                add(frame, framer, buffer, to: &reading)
+            }
         } catch {
             reading.violation = error
             return reading
