@@ -107,7 +107,7 @@ extension Engine {
 
     /// Of a payload that fits: when the topic is that of the publish before, nothing is left to be checked.
     private func check(_ topic: String, _ state: inout EngineState) throws(MQTTError) {
-        if state.checkedTopic.is(topic) { return }
+        if state.checkedTopic.is(topic) { return state.checkedTopic.repeats() }
         try Publication(.empty, to: topic).check()
         state.checkedTopic = CheckedTopic(topic)
     }
@@ -120,7 +120,7 @@ extension Engine {
             return
         }
         try check(publication)
-        state.checkedTopic = CheckedTopic(publication.topic)
+        if !state.checkedTopic.is(publication.topic) { state.checkedTopic = CheckedTopic(publication.topic) }
     }
 
     /// A durable session writes the payload to its store when it accepts it.

@@ -15,9 +15,11 @@ struct MessageMaker: Sendable {
 
     mutating func message(_ place: ReceivedRun.Place) -> Message {
         if place.source != number { take(place.source) }
-        let payload = bytes.getSlice(at: Int(place.offset), length: Int(place.length)) ?? ByteBuffer()
+        var payload = bytes
+        payload.moveWriterIndex(to: Int(place.offset) + Int(place.length))
+        payload.moveReaderIndex(to: Int(place.offset))
         return Message(
-            topic: topic, payload: Payload(payload), qos: place.qos, retain: place.retain, isDuplicate: place.isDuplicate,
+            topic: topic, payload: Payload(.received(payload)), qos: place.qos, retain: place.retain, isDuplicate: place.isDuplicate,
             packetID: place.packetID)
     }
 

@@ -23,6 +23,18 @@ internal import NIOCore
     /// - Parameter capacity: Bytes that it has at least.
     init(reusing old: consuming ByteBuffer = ByteBuffer(), capacity: Int) {
         buffer = old
+        begin(capacity)
+    }
+
+    /// The same memory from its beginning, or as much, when somebody still has a slice of it. All was taken.
+    mutating func beginAnew() {
+        precondition(count == 0, "there are packets in the block")
+        begin(capacity)
+        (written, taken) = (0, 0)
+    }
+
+    private mutating func begin(_ capacity: Int) {
+        // Another memory, unless this is the only buffer that has it.
         buffer.clear(minimumCapacity: capacity)
         unsafe memory = unsafe buffer.withVeryUnsafeBytesWithStorageManagement { bytes, _ in
             // Its pointer is kept no longer than the buffer.
@@ -32,7 +44,15 @@ internal import NIOCore
         unsafe buffer.moveWriterIndex(to: memory.count)
     }
 
+    /// Lets go of its memory, of which all is taken. Nil: it has none.
+    mutating func end() -> ByteBuffer? {
+        guard count == 0, capacity > 0 else { return nil }
+        defer { self = OutboundBlock() }
+        return buffer
+    }
+
     var capacity: Int { unsafe memory.count }
+    var isUsed: Bool { written > 0 }
     /// Bytes that were not taken yet.
     var count: Int { written - taken }
     var room: Int { capacity - written }

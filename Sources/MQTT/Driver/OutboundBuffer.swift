@@ -28,6 +28,8 @@ struct OutboundBuffer: ~Copyable {
     private static let leastCapacity = 128
     /// Blocks whose memory is kept for those to come: as many as a batch has.
     private static let mostSpares = 4
+    /// The memory of a block that is kept: what has grown beyond was for a packet that is rare.
+    private static let mostKept = 2 * blockLength
 
     private var segments: [Segment] = []
     /// What comes behind the segments.
@@ -44,6 +46,9 @@ struct OutboundBuffer: ~Copyable {
     /// Bytes of them in memory, not yet handed to the channel.
     private(set) var bufferedBytes = 0
 
+    /// Of memory, beside that of segments.
+    var keptBytes: Int { spares.reduce(block.capacity) { $0 + $1.storageCapacity } }
+
     /// Lets go of memory that holds nothing.
     mutating func shrink() {
         spares = []
@@ -58,15 +63,18 @@ struct OutboundBuffer: ~Copyable {
 
     mutating func append(_ head: OutboundPublish, _ payload: Payload, packetID: PacketID, isDuplicate: Bool, serial: Serial?) {
         switch payload.storage {
-        case .bytes:
-            let flags = PublishFlags(qos: head.qos, retain: head.retain, isDuplicate: isDuplicate)
-            _ = payload.append(to: EncodedTopic(head.topic), flags, packetID, &self)
-        case .buffer(let buffer) where buffer.readableBytes <= Payload.copiedLength:
+        case .bytes(let bytes):
+            append(length: head.packetLength) { writer in
+                head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer)
+                writer.bytes(bytes.span)
+            }
+        case .buffer(let buffer) where buffer.readableBytes <= Payload.copiedLength,
+            .received(let buffer) where buffer.readableBytes <= Payload.copiedLength:
             append(length: head.packetLength) { writer in
                 head.encode(packetID: packetID, isDuplicate: isDuplicate, into: &writer)
                 writer.bytes(buffer.readableBytesUInt8Span)
             }
-        case .buffer(let buffer):
+        case .buffer(let buffer), .received(let buffer):
             append(head, packetID: packetID, isDuplicate: isDuplicate)
             append(.payload(buffer))
             count(buffer.readableBytes, inMemory: true)
@@ -81,7 +89,7 @@ struct OutboundBuffer: ~Copyable {
     /// A publish with few bytes.
     mutating func append(_ topic: Span<UInt8>, _ payload: Span<UInt8>, _ flags: PublishFlags, _ packetID: PacketID) {
         let length = topic.count + payload.count + EncodedTopic.mostBytesBeside
-        if block.room < length { makeRoom(length) }
+        if block.room < length || isQuiet { makeRoom(length) }
         count(block.append(topic, payload, flags, packetID), inMemory: true)
     }
 
@@ -91,7 +99,7 @@ struct OutboundBuffer: ~Copyable {
 
     /// Appends a packet of at most `length` bytes.
     mutating func append(length: Int, _ body: (inout PacketWriter) -> Void) {
-        if block.room < length { makeRoom(length) }
+        if block.room < length || isQuiet { makeRoom(length) }
         count(block.append(length: length, body), inMemory: true)
     }
 
@@ -101,14 +109,24 @@ struct OutboundBuffer: ~Copyable {
         segments.append(segment)
     }
 
-    /// Goes on in another block.
+    /// All that was in the block is written: it can begin anew, and a connection with little to say never asks for a larger one.
+    private var isQuiet: Bool { written == appended && block.isUsed }
+
+    /// Begins the block anew, or goes on in another one.
     private mutating func makeRoom(_ length: Int) {
-        if let packets = block.take() { segments.append(.lastPackets(packets)) }
-        if let spare = spares.popLast() {
-            block = OutboundBlock(reusing: spare, capacity: length)
-        } else {
+        if isQuiet, block.capacity >= length { return block.beginAnew() }
+        let capacity = block.capacity
+        if let packets = block.take() {
+            segments.append(.lastPackets(packets))
+        } else if let memory = block.end() {
+            // It is on its way, and will be free soon.
+            reuse([memory])
+        }
+        if spares.isEmpty {
             // As much comes behind it as was there before, most likely, and more.
-            block = OutboundBlock(capacity: max(length, Self.leastCapacity, min(8 * block.capacity, Self.blockLength)))
+            block = OutboundBlock(capacity: max(length, Self.leastCapacity, min(8 * capacity, Self.blockLength)))
+        } else {
+            block = OutboundBlock(reusing: spares.removeFirst(), capacity: max(length, Self.blockLength))
         }
     }
 
@@ -117,14 +135,22 @@ struct OutboundBuffer: ~Copyable {
         if inMemory { bufferedBytes += bytes }
     }
 
+    /// What was written since the last call. A block that is too large to be kept ends with it.
+    private mutating func takePackets() -> Segment? {
+        guard let packets = block.take() else { return nil }
+        guard block.capacity > Self.mostKept else { return .packets(packets) }
+        block = OutboundBlock()
+        return .lastPackets(packets)
+    }
+
     /// Takes what can be written at once: what is in memory up to about `limit` bytes, or a single source.
     mutating func take(upTo limit: Int) -> [Segment] {
-        if let packets = block.take() {
+        if let packets = takePackets() {
             guard !segments.isEmpty else {
-                bufferedBytes -= packets.readableBytes
-                return [.packets(packets)]
+                bufferedBytes = 0
+                return [packets]
             }
-            segments.append(.packets(packets))
+            segments.append(packets)
         }
         var bytes = 0
         var count = 0
@@ -145,18 +171,20 @@ struct OutboundBuffer: ~Copyable {
 
     mutating func wrote(_ bytes: Int) { written += UInt64(bytes) }
 
-    /// Takes the memory of blocks back that were written.
+    /// Takes the memory of blocks back that were written. Those of the beginning, which are small, are not worth it.
     mutating func reuse(_ blocks: [ByteBuffer]) {
-        spares += blocks.prefix(Self.mostSpares - spares.count)
+        for block in blocks where spares.count < Self.mostSpares && Self.blockLength...Self.mostKept ~= block.storageCapacity {
+            spares.append(block)
+        }
     }
 }
 
 extension Payload {
-    /// Appends a publish, when it has few bytes. Returns whether it did.
+    /// Appends a publish, when it has few bytes, and there is the topic. Returns whether it did.
     @inline(__always) func append(
         to topic: EncodedTopic, _ flags: PublishFlags, _ packetID: PacketID, _ outbound: inout OutboundBuffer
     ) -> Bool {
-        guard case .bytes(let bytes) = storage else { return false }
+        guard !topic.bytes.isEmpty, case .bytes(let bytes) = storage else { return false }
         // Spans, which count no references.
         outbound.append(topic.bytes.span, bytes.span, flags, packetID)
         return true

@@ -10,6 +10,8 @@ public struct Payload: Sendable {
         /// checked for exclusive access, a fifth of the instructions of a publish at QoS 0.
         case bytes([UInt8])
         case buffer(ByteBuffer)
+        /// What was read, of which the readable bytes are meant: a slice costs more, and is made when it is asked for.
+        case received(ByteBuffer)
         case source(CountedSource)
         case stream(PayloadStream)
     }
@@ -45,7 +47,7 @@ public struct Payload: Sendable {
     public var count: Int {
         switch storage {
         case .bytes(let bytes): bytes.count
-        case .buffer(let buffer): buffer.readableBytes
+        case .buffer(let buffer), .received(let buffer): buffer.readableBytes
         case .source(let source): source.count
         case .stream(let stream): stream.count
         }
@@ -57,7 +59,7 @@ public struct Payload: Sendable {
     var bytes: [UInt8]? {
         switch storage {
         case .bytes(let bytes): bytes
-        case .buffer(let buffer): Array(buffer.readableBytesView)
+        case .buffer(let buffer), .received(let buffer): Array(buffer.readableBytesView)
         case .source, .stream: nil
         }
     }
@@ -65,7 +67,7 @@ public struct Payload: Sendable {
     /// Whether the bytes are not in memory: then use ``chunks`` or ``collect(upTo:)``.
     public var isStreamed: Bool {
         switch storage {
-        case .bytes, .buffer: false
+        case .bytes, .buffer, .received: false
         case .source, .stream: true
         }
     }
@@ -75,6 +77,7 @@ public struct Payload: Sendable {
         switch storage {
         case .bytes(let bytes): ByteBuffer(bytes: bytes)
         case .buffer(let buffer): buffer
+        case .received(let buffer): buffer.slice()
         case .source, .stream: nil
         }
     }
@@ -126,6 +129,7 @@ extension Payload {
                 switch storage {
                 case .bytes(let bytes): return whole(ByteBuffer(bytes: bytes))
                 case .buffer(let buffer): return whole(buffer)
+                case .received(let buffer): return whole(buffer.slice())
                 case .source(let source):
                     guard offset < source.count else { return nil }
                     let chunk = try await source.chunk(at: offset)

@@ -78,13 +78,15 @@ extension OutboundFlow {
     }
 
     /// Its exchange is ended as if PUBREC had come [MQTT-4.3.3-1]; one that never began is ended by the broker's PUBCOMP alike.
-    mutating func restoreGivenUp(_ serial: Serial) -> Bool {
+    ///
+    /// - Parameter isStored: Whether that is on disk. If not, PUBREL waits for it.
+    mutating func restoreGivenUp(_ serial: Serial, isStored: Bool) -> Bool {
         if publishes.isEmpty { begin(at: serial) }
         let isNear = serial < publishes.end ? publishes.end - serial < Self.span : canBegin(at: serial)
         guard isNear, !publishes.contains(serial) else { return false }
         let publish = Publish(state: .queued, qos: .exactlyOnce, marks: [.absent, .wasSent, .givenUp], bytes: 0, acceptedAt: 0)
         publishes.insert(publish, at: serial)
-        release(serial, isDurable: false)
+        release(serial, isDurable: !isStored)
         linkLost()
         resumedEnd = publishes.end
         return true

@@ -21,6 +21,8 @@ package struct Session: Sendable, Equatable {
     private var isPaused = false
     /// The last commit failed: nothing new is accepted until one succeeds.
     var storeIsFailing = false
+    /// Given up because the store has lost them, which it does not say itself yet.
+    var unstoredLosses: [Serial] = []
 
     /// - Parameter firstSerial: Where the order of acceptance begins. See ``resume(_:)`` for a session that goes on.
     package init(_ configuration: SessionConfiguration, seed: UInt64, firstSerial: Serial = 0) {
@@ -36,6 +38,7 @@ package struct Session: Sendable, Equatable {
 
     /// The only door. Total: no event traps, whatever the peer sends and whenever it comes.
     package mutating func step(_ event: Event, at now: Instant, into effects: inout Effects) {
+        if !unstoredLosses.isEmpty { storeLosses(into: &effects) }
         switch event {
         case .start: if phase == .idle { if isPaused { phase = .waiting(until: .never) } else { dial(into: &effects) } }
         case .publish(let qos, let queuedBytes): publish(qos, queuedBytes: queuedBytes, at: now, into: &effects)

@@ -8,7 +8,20 @@ extension Session {
     package mutating func resumeReceived(_ serial: Serial) -> Bool { phase == .idle && outbound.restoreReceived(serial) }
 
     /// That publish is lost, and may have been sent: its identifier is to be set free at the broker.
-    package mutating func resumeGivenUp(_ serial: Serial) -> Bool { phase == .idle && outbound.restoreGivenUp(serial) }
+    ///
+    /// - Parameter isStored: Whether the store says so. If not, it is written down ahead of anything else, and before PUBREL goes out: a
+    ///   store that is written to may forget what it has lost, and the next run would take the number for a free one.
+    package mutating func resumeGivenUp(_ serial: Serial, isStored: Bool = true) -> Bool {
+        guard phase == .idle, outbound.restoreGivenUp(serial, isStored: isStored) else { return false }
+        if !isStored { unstoredLosses.append(serial) }
+        return true
+    }
+
+    /// Writes down what was lost, once: the first event does it.
+    mutating func storeLosses(into effects: inout Effects) {
+        for serial in unstoredLosses { commits.store(.givenUp(serial), into: &effects) }
+        unstoredLosses = []
+    }
 
     /// The application owns the QoS 2 message of this identifier.
     package mutating func resumeInbound(_ packetID: PacketID) {

@@ -1,7 +1,9 @@
 /// A topic as it goes out, for those who publish to it again and again.
 package struct EncodedTopic: Sendable {
-    /// Two bytes of length, then the text in UTF-8.
+    /// Two bytes of length, then the text in UTF-8. Empty: there is none.
     package let bytes: [UInt8]
+
+    package init() { bytes = [] }
 
     /// - Parameter topic: One that was checked.
     package init(_ topic: String) { bytes = Array(packetOf: 2 + topic.utf8.count) { writer in writer.string(topic) } }

@@ -39,7 +39,7 @@ extension Session {
         }
         // A publish that is lost may have been sent at QoS 2.
         for damage in contents.damage {
-            if case .publish(let serial) = damage.key { _ = resumeGivenUp(serial) }
+            if case .publish(let serial) = damage.key { _ = resumeGivenUp(serial, isStored: false) }
         }
         skipUsed(contents)
         return warnings

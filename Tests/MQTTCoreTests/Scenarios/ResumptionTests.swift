@@ -80,6 +80,16 @@ struct ResumptionTests {
         #expect(it.receive(.pubcomp(id(2))) == [.store(.removePublish(2, isLazy: true), number: 2)])
     }
 
+    @Test func aLossThatTheStoreDoesNotTellIsWrittenDownFirst() {
+        var it = durable()
+        #expect(it.session.resume(publish(5, .atLeastOnce)) == true)
+        #expect(it.session.resumeGivenUp(6, isStored: false) == true)
+        #expect(it.publish(.atLeastOnce) == [.store(.givenUp(6), number: 1), .accepted(7), .store(.publish(7), number: 2)])
+        #expect(it.connect(sessionPresent: true) == [.online(sessionPresent: true), .load(5)])
+        #expect(it.on(.stored(upTo: 2)) == [.send(.pubrel(id(6))), .stored(7)])
+        #expect(it.receive(.pubcomp(id(6))) == [.store(.removePublish(6, isLazy: true), number: 3)])
+    }
+
     @Test func aLostPublishOfALostSessionLeavesNothing() {
         var it = durable()
         #expect(it.session.resumeGivenUp(7) == true)
