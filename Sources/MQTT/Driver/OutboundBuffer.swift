@@ -89,7 +89,7 @@ struct OutboundBuffer: ~Copyable {
     /// A publish with few bytes.
     mutating func append(_ topic: Span<UInt8>, _ payload: Span<UInt8>, _ flags: PublishFlags, _ packetID: PacketID) {
         let length = topic.count + payload.count + EncodedTopic.mostBytesBeside
-        if block.room < length || isQuiet { makeRoom(length) }
+        if block.room < length { makeRoom(length) }
         count(block.append(topic, payload, flags, packetID), inMemory: true)
     }
 
@@ -99,7 +99,7 @@ struct OutboundBuffer: ~Copyable {
 
     /// Appends a packet of at most `length` bytes.
     mutating func append(length: Int, _ body: (inout PacketWriter) -> Void) {
-        if block.room < length || isQuiet { makeRoom(length) }
+        if block.room < length { makeRoom(length) }
         count(block.append(length: length, body), inMemory: true)
     }
 
