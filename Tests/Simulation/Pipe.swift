@@ -17,9 +17,12 @@ package struct Pipe: Sendable {
 
     package var count: Int { bytes.count - head }
 
+    /// Some bytes were lost: so are those behind them, whatever becomes of the end.
+    private var isCut = false
+
     /// What is sent behind the end is lost.
     package mutating func append(_ more: some Collection<UInt8>) {
-        if !isEnding { bytes.append(contentsOf: more) }
+        if !isEnding, !isCut { bytes.append(contentsOf: more) }
     }
 
     package mutating func take(_ wanted: Int) -> [UInt8] {
@@ -37,7 +40,10 @@ package struct Pipe: Sendable {
     }
 
     /// Loses everything behind the first `count` bytes.
-    package mutating func truncate(to count: Int) { bytes.removeSubrange(head + min(count, self.count)..<bytes.count) }
+    package mutating func truncate(to count: Int) {
+        bytes.removeSubrange(head + min(count, self.count)..<bytes.count)
+        isCut = true
+    }
 }
 
 /// A connection between the client under test and the broker.
