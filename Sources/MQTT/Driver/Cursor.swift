@@ -85,8 +85,7 @@ final class Cursor {
                 if place.receipt != 0 { hand.current = next..<next + 1 }
                 return hand.next()
             }
-            hand.index += 1
-            hand.consumedBytes += run.heldBytes(at: next)
+            consume()
             let stream = run.stream(at: next)
             if run.receipt(at: next) == 0, stream == nil { return run.message(at: next) }
             if run.isStale(at: next, queue.releases) {
